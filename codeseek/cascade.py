@@ -1,0 +1,110 @@
+"""The RR cascade: the ranker reads the first of a pool, and its score is blended with the first stage's.
+
+One implementation serves `codeseek search` and `codeseek evaluate`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from codeseek.retrievers.fusion import Blend, order_without_crowding
+from codeseek.retrievers.hybrid import Pool
+from codeseek.retrievers.signals import SIGNALS
+from codeseek.types import Ranker
+
+# Candidates that the ranker reads by default, and how many at a time under a budget; see tests/benchmarks/LOG.md.
+DEFAULT_DEPTH = 30
+BUDGET_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A pool in its final order.
+
+    `rows` [P] of the pool, best first; `scores` [P] after crowding, aligned with `rows`; `logits` [P] of the ranker by
+    row of the pool, nan where it did not read; `probabilities` [P] of relevance, aligned with `rows`.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+    logits: np.ndarray
+    probabilities: np.ndarray
+
+
+def rank_pool(
+    pool: Pool,
+    blend: Blend,
+    ranker: Ranker | None = None,
+    *,
+    depth: int = DEFAULT_DEPTH,
+    budget_ms: float | None = None,
+) -> Ranked:
+    """Orders a pool for its reader.
+
+    Args:
+        pool: Of the first stage.
+        blend: The weights.
+        ranker: None keeps the first stage's order, crowding aside.
+        depth: How many candidates the ranker reads. The others follow behind those that it read.
+        budget_ms: Stop reading after this time; at least `BUDGET_BATCH` candidates are read.
+    """
+    logits = np.full(len(pool), np.nan, np.float32)
+    scores = pool.scores.astype(np.float32)
+    weights, ranker_weight = blend.weights_reranked(pool.query)
+    files = [chunk.path for chunk in pool.chunks]
+    if ranker is not None and ranker_weight and len(pool):
+        # What crowding keeps off the first page need not be read.
+        chosen = [row for row, _ in order_without_crowding(scores, files, blend.crowding)[:depth]]
+        read = _read(pool, ranker, chosen, budget_ms)
+        logits[chosen[: len(read)]] = read
+        rows = np.flatnonzero(~np.isnan(logits))
+        blended = pool.signals[rows] @ weights + ranker_weight * logits[rows]
+        # The rest keeps its order and its distance behind the last that was read.
+        rest = np.flatnonzero(np.isnan(logits))
+        if len(rest):
+            scores[rest] += blended.min() - scores[rest].max()
+        scores[rows] = blended
+    ordered = order_without_crowding(scores, files, blend.crowding)
+    rows = np.array([row for row, _ in ordered], dtype=np.int64)
+    return Ranked(
+        rows=rows,
+        scores=np.array([score for _, score in ordered], dtype=np.float32),
+        logits=logits,
+        probabilities=_probabilities(pool, blend, scores, logits)[rows],
+    )
+
+
+def _read(pool: Pool, ranker: Ranker, rows: list[int], budget_ms: float | None) -> np.ndarray:
+    """Logits of the first of `rows`, as many as the budget allows."""
+    if budget_ms is None:
+        return ranker.rank(pool.query.text, [pool.chunks[row].document for row in rows])
+    started = time.perf_counter()
+    parts: list[np.ndarray] = []
+    for start in range(0, len(rows), BUDGET_BATCH):
+        if start and (time.perf_counter() - started) * 1000 > budget_ms:
+            break
+        batch = rows[start : start + BUDGET_BATCH]
+        parts.append(ranker.rank(pool.query.text, [pool.chunks[row].document for row in batch]))
+    return np.concatenate(parts)
+
+
+def _probabilities(pool: Pool, blend: Blend, scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """[P] probability of relevance by row of the pool: a logistic function of score and absolute evidence."""
+    read = ~np.isnan(logits)
+    out = np.zeros(len(pool), np.float32)
+    for mask, calibration in ((read, blend.calibration_reranked), (~read, blend.calibration)):
+        if not mask.any():
+            continue
+        total = np.full(int(mask.sum()), calibration.get("bias", 0.0), np.float64)
+        for name, weight in (calibration or {"score": 1.0}).items():
+            if name == "score":
+                total += weight * scores[mask]
+            elif name == "ranker":
+                total += weight * np.nan_to_num(logits[mask])
+            elif name != "bias":
+                total += weight * pool.signals[mask, SIGNALS.index(name)]
+        out[mask] = 1.0 / (1.0 + np.exp(-total))
+    return out

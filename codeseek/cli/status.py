@@ -1,0 +1,105 @@
+"""`codeseek status`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from codeseek.cli.choices import parse_choice
+from codeseek.cli.failures import EXIT_ERROR
+from codeseek.cli.options import EncoderOption, RootArgument, new_app
+from codeseek.cli.places import index_root
+from codeseek.cli.streams import notice, results_stream
+from codeseek.cli.tables import format_size, format_table
+from codeseek.config import load_config
+
+if TYPE_CHECKING:
+    from codeseek.maintenance import IndexStatus
+
+app = new_app()
+
+
+@app.command(epilog="Example: codeseek status --check")
+def status(
+    root: RootArgument = None,
+    check: Annotated[bool, typer.Option("--check", help="Read all of the index and verify it against itself.")] = False,
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="plain or json.")] = "plain",
+    encoder: EncoderOption = None,
+) -> int:
+    """Show what an index holds, or check it against itself; leaves with 2 if something is wrong with it."""
+    from codeseek.encoders import LazyEncoder
+    from codeseek.maintenance import index_status
+
+    as_json = parse_choice("--format", format, ("plain", "json")) == "json"
+    folder = index_root(root)
+    model = LazyEncoder(encoder or load_config().encoder, "cpu").name
+    problems: list[str] | None = None
+    if check:
+        from codeseek.verify import verify_index
+
+        problems = verify_index(folder, model)
+    found = None if problems else index_status(folder, model)
+    out = results_stream(utf8=as_json)
+    if as_json:
+        from codeseek.printers.records import to_json
+
+        out.write(to_json(_record(found, model, problems), indent=2) + "\n")
+    elif found is not None:
+        out.write(format_table(_rows(found, model)))
+    for problem in problems or ():
+        notice(problem)
+    if problems:
+        notice(f"{len(problems)} problems in the index of {folder}", hint=f"codeseek index --rebuild {folder}")
+        return EXIT_ERROR
+    if check:
+        notice("the index is sound")
+    return 0
+
+
+def _rows(found: IndexStatus, model: str) -> list[tuple[str, str]]:
+    coverage = found.vectors / found.chunks if found.chunks else 1.0
+    return [
+        ("root", str(found.root)),
+        ("index", str(found.folder)),
+        ("format", str(found.format)),
+        ("files", f"{found.files:,}"),
+        ("chunks", f"{found.chunks:,}"),
+        ("vectors", f"{found.vectors:,} ({coverage:.0%} of the chunks)"),
+        ("encoder", model),
+        ("languages", _counts(found.languages)),
+        ("skipped", _counts({str(reason): count for reason, count in found.skipped.items()}) or "nothing"),
+        ("size", format_size(found.size_bytes)),
+        ("changed", _moment(found.built_s)),
+        *([("builder", f"process {found.builder} is building it now")] if found.builder is not None else []),
+    ]
+
+
+def _record(found: IndexStatus | None, model: str, problems: list[str] | None) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    if found is not None:
+        record = {
+            "root": str(found.root),
+            "folder": str(found.folder),
+            "format": found.format,
+            "files": found.files,
+            "chunks": found.chunks,
+            "vectors": found.vectors,
+            "encoder": model,
+            "languages": dict(found.languages),
+            "skipped": {str(reason): count for reason, count in found.skipped.items()},
+            "size_bytes": found.size_bytes,
+            "built_s": found.built_s,
+            "builder": found.builder,
+        }
+    return record if problems is None else {**record, "problems": problems}
+
+
+def _counts(counts: Any) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return ", ".join(f"{name or 'other text'} {count:,}" for name, count in ordered)
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

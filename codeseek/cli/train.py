@@ -1,0 +1,370 @@
+"""`codeseek train dual|cross`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codeseek.cli.options import new_app
+from codeseek.cli.train_options import (
+    AbsoluteOption,
+    AccumulateOption,
+    AlikeOption,
+    AttentionOption,
+    BatchOption,
+    BudgetOption,
+    CompileOption,
+    DataFlowOption,
+    DevDepthOption,
+    DevDocumentsOption,
+    DeviceOption,
+    DevPairsOption,
+    DevQueriesOption,
+    DevRankingOption,
+    DocumentsOption,
+    DocumentTokensOption,
+    DropoutOption,
+    EpochsOption,
+    EvaluateOption,
+    FreezeLayersOption,
+    FreezeOption,
+    LambdaOption,
+    LayersOption,
+    LogEveryOption,
+    MaxMinutesOption,
+    MaxStepsOption,
+    ModelOption,
+    OutOption,
+    PairsOption,
+    PrecisionOption,
+    QueryTokensOption,
+    RankingDepthOption,
+    RankingOption,
+    RateOption,
+    RelativeOption,
+    ResumeOption,
+    SaveMinutesOption,
+    SeedOption,
+    ThreadsOption,
+    WarmupOption,
+    WindowOption,
+)
+from codeseek.errors import UsageError
+
+# As of a shell's child that SIGINT ended.
+EXIT_INTERRUPTED = 130
+
+app = new_app(no_args_is_help=True)
+
+
+@app.callback()
+def train() -> None:
+    """Train the dual-encoder or the cross-encoder on mined pairs."""
+
+
+@app.command(epilog="Example: codeseek train cross --model DIR --pairs pairs.jsonl --ranking ranking.jsonl --out run")
+def cross(
+    model: ModelOption,
+    out: OutOption,
+    pairs: PairsOption,
+    documents: DocumentsOption = None,
+    ranking: RankingOption = None,
+    ranking_depth: RankingDepthOption = 50,
+    source: Annotated[str, typer.Option("--source", help="random, repository, in-batch or ps.")] = "ps",
+    negatives: Annotated[int, typer.Option("--negatives", min=1, help="M, negatives a query; 31 in the paper.")] = 7,
+    dual: Annotated[
+        Path | None,
+        typer.Option("--dual", metavar="DIR", help="Draw from this dual-encoder's ranking of all documents."),
+    ] = None,
+    random_share: Annotated[
+        float, typer.Option("--random-share", min=0, max=1, help="Share of ps negatives replaced by random ones.")
+    ] = 0.0,
+    lambda_: LambdaOption = 0.0,
+    window: WindowOption = 0,
+    absolute_margin: AbsoluteOption = None,
+    relative_margin: RelativeOption = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Multiplies the scores; 20 or 40 with --bounded, as in the paper.")
+    ] = 1.0,
+    bounded: Annotated[bool, typer.Option("--bounded", help="Squeeze the score through tanh, as released.")] = False,
+    teacher: Annotated[Path | None, typer.Option("--teacher", metavar="FILE", help="Scores to distil from.")] = None,
+    teacher_weight: Annotated[float, typer.Option("--teacher-weight", min=0, max=1, help="Of that loss.")] = 0.5,
+    teacher_loss: Annotated[str, typer.Option("--teacher-loss", help="kl or margin-mse.")] = "kl",
+    teacher_temperature: Annotated[float, typer.Option("--teacher-temperature", help="Multiplies both scores.")] = 1.0,
+    dev_pairs: DevPairsOption = None,
+    dev_documents: DevDocumentsOption = None,
+    dev_ranking: DevRankingOption = None,
+    dev_queries: DevQueriesOption = 300,
+    dev_depth: DevDepthOption = 20,
+    evaluate_every: EvaluateOption = 0,
+    layers: LayersOption = "",
+    batch: BatchOption = 8,
+    accumulate: AccumulateOption = 1,
+    epochs: EpochsOption = 1,
+    max_steps: MaxStepsOption = 0,
+    max_minutes: MaxMinutesOption = 0.0,
+    learning_rate: RateOption = 5e-5,
+    head_factor: Annotated[float, typer.Option("--head-factor", help="The head's rate is this multiple.")] = 1.0,
+    warmup: WarmupOption = 0.06,
+    seed: SeedOption = 0,
+    alike: AlikeOption = 0.0,
+    query_tokens: QueryTokensOption = 62,
+    document_tokens: DocumentTokensOption = 158,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=8, help="Of a pair, special tokens counted.")] = 192,
+    pass_tokens: BudgetOption = 4096,
+    dropout: DropoutOption = 0.0,
+    attention: AttentionOption = "sdpa",
+    freeze_tokens: FreezeOption = True,
+    freeze_layers: FreezeLayersOption = 0,
+    precision: PrecisionOption = "auto",
+    compile: CompileOption = False,
+    data_flow: DataFlowOption = False,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 0,
+    resume: ResumeOption = False,
+    log_every: LogEveryOption = 20,
+    save_minutes: SaveMinutesOption = 10.0,
+) -> int:
+    """Train the cross-encoder: softmax cross-entropy over one positive and M negatives."""
+    from codeseek.cli.choices import parse_choice
+    from codeseek.train.jobs import train_cross
+    from codeseek.train.loop import LoopOptions
+    from codeseek.train.objectives import CrossOptions
+    from codeseek.train.plans import CrossJob, Source
+
+    job = CrossJob(
+        model=model,
+        out=out,
+        data=_data(pairs, documents, ranking, ranking_depth, teacher, query_tokens, document_tokens),
+        development=_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
+        loop=LoopOptions(
+            batch=batch,
+            accumulate=accumulate,
+            epochs=epochs,
+            max_steps=max_steps,
+            max_minutes=max_minutes,
+            learning_rate=learning_rate,
+            head_factor=head_factor,
+            warmup=warmup,
+            seed=seed,
+            alike=alike,
+            log_every=log_every,
+            save_minutes=save_minutes,
+            evaluate_every=evaluate_every,
+        ),
+        window=_window(lambda_, window, absolute_margin, relative_margin),
+        device=device,
+        threads=threads,
+        compiled=compile,
+        budget_tokens=pass_tokens,
+        data_flow=data_flow,
+        source=Source(parse_choice("--source", source, tuple(Source))),
+        dual=dual,
+        random_share=random_share,
+        bounded=bounded,
+        max_tokens=max_tokens,
+        options=CrossOptions(
+            negatives=negatives,
+            temperature=temperature,
+            bf16=_bf16(precision, device),
+            teacher_weight=teacher_weight if teacher is not None else 0.0,
+            teacher_loss=parse_choice("--teacher-loss", teacher_loss, ("kl", "margin-mse")),
+            teacher_temperature=teacher_temperature,
+        ),
+    )
+    with _Interruptible() as interruptible:
+        train_cross(job, resume=resume, report=_print_line, on_trainer=interruptible)
+    return interruptible.exit_code
+
+
+@app.command(epilog="Example: codeseek train dual --model DIR --pairs pairs.jsonl --out run")
+def dual(
+    model: ModelOption,
+    out: OutOption,
+    pairs: PairsOption,
+    documents: DocumentsOption = None,
+    ranking: RankingOption = None,
+    ranking_depth: RankingDepthOption = 50,
+    hard_negatives: Annotated[int, typer.Option("--hard-negatives", min=0, help="Mined negatives a query.")] = 0,
+    lambda_: LambdaOption = 0.0,
+    window: WindowOption = 0,
+    absolute_margin: AbsoluteOption = None,
+    relative_margin: RelativeOption = None,
+    scale: Annotated[float, typer.Option("--scale", help="Multiplies the cosine: the inverse temperature.")] = 20.0,
+    pooling: Annotated[str, typer.Option("--pooling", help="mean or cls.")] = "mean",
+    dev_pairs: DevPairsOption = None,
+    dev_documents: DevDocumentsOption = None,
+    dev_ranking: DevRankingOption = None,
+    dev_queries: DevQueriesOption = 300,
+    dev_depth: DevDepthOption = 20,
+    evaluate_every: EvaluateOption = 0,
+    layers: LayersOption = "",
+    batch: BatchOption = 128,
+    accumulate: AccumulateOption = 1,
+    epochs: EpochsOption = 1,
+    max_steps: MaxStepsOption = 0,
+    max_minutes: MaxMinutesOption = 0.0,
+    learning_rate: RateOption = 5e-5,
+    warmup: WarmupOption = 0.06,
+    seed: SeedOption = 0,
+    alike: AlikeOption = 0.0,
+    query_tokens: QueryTokensOption = 62,
+    document_tokens: DocumentTokensOption = 158,
+    pass_tokens: BudgetOption = 4096,
+    dropout: DropoutOption = 0.0,
+    attention: AttentionOption = "sdpa",
+    freeze_tokens: FreezeOption = True,
+    freeze_layers: FreezeLayersOption = 0,
+    precision: PrecisionOption = "auto",
+    cached: Annotated[
+        bool, typer.Option("--grad-cache/--no-grad-cache", help="Encode twice to save memory, or once.")
+    ] = False,
+    compile: CompileOption = False,
+    data_flow: DataFlowOption = False,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 0,
+    resume: ResumeOption = False,
+    log_every: LogEveryOption = 20,
+    save_minutes: SaveMinutesOption = 10.0,
+) -> int:
+    """Train the dual-encoder: in-batch contrastive loss in both directions."""
+    from codeseek.cli.choices import parse_choice
+    from codeseek.train.jobs import train_dual
+    from codeseek.train.loop import LoopOptions
+    from codeseek.train.objectives import DualOptions
+    from codeseek.train.plans import DualJob
+
+    job = DualJob(
+        model=model,
+        out=out,
+        data=_data(pairs, documents, ranking, ranking_depth, None, query_tokens, document_tokens),
+        development=_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
+        loop=LoopOptions(
+            batch=batch,
+            accumulate=accumulate,
+            epochs=epochs,
+            max_steps=max_steps,
+            max_minutes=max_minutes,
+            learning_rate=learning_rate,
+            warmup=warmup,
+            seed=seed,
+            alike=alike,
+            log_every=log_every,
+            save_minutes=save_minutes,
+            evaluate_every=evaluate_every,
+        ),
+        window=_window(lambda_, window, absolute_margin, relative_margin),
+        device=device,
+        threads=threads,
+        compiled=compile,
+        budget_tokens=pass_tokens,
+        data_flow=data_flow,
+        pooling=parse_choice("--pooling", pooling, ("mean", "cls")),
+        options=DualOptions(
+            scale=scale,
+            hard_negatives=hard_negatives,
+            bf16=_bf16(precision, device),
+            cached=cached,
+        ),
+    )
+    with _Interruptible() as interruptible:
+        train_dual(job, resume=resume, report=_print_line, on_trainer=interruptible)
+    return interruptible.exit_code
+
+
+def _data(
+    pairs: Path,
+    documents: Path | None,
+    ranking: Path | None,
+    depth: int,
+    teacher: Path | None,
+    query_tokens: int,
+    document_tokens: int,
+) -> Any:
+    from codeseek.train.plans import Data
+
+    return Data(
+        pairs=pairs,
+        documents=documents,
+        ranking=ranking,
+        depth=depth,
+        teacher=teacher,
+        query_max_tokens=query_tokens,
+        document_max_tokens=document_tokens,
+    )
+
+
+def _development(pairs: Path | None, documents: Path | None, ranking: Path | None, queries: int, depth: int) -> Any:
+    from codeseek.train.plans import Development
+
+    if pairs is None and ranking is None:
+        return None
+    if pairs is None or ranking is None:
+        raise UsageError("development needs pairs and a first stage", hint="give both --dev-pairs and --dev-ranking")
+    return Development(pairs, documents, ranking, queries, depth)
+
+
+def _window(lambda_: float, size: int, absolute: float | None, relative: float | None) -> Any:
+    from codeseek.train.sampling import WindowSettings
+
+    return WindowSettings(lambda_=lambda_, size=size, absolute_margin=absolute, relative_margin=relative)
+
+
+def _trunk(model: Path, layers: str, attention: str, dropout: float, freeze_tokens: bool, freeze_layers: int) -> Any:
+    from codeseek.cli.choices import parse_choice
+    from codeseek.train.models import TrunkOptions, choose_layers
+
+    return TrunkOptions(
+        layers=choose_layers(model, layers),
+        attention=parse_choice("--attention", attention, ("sdpa", "eager")),
+        dropout=dropout,
+        freeze_tokens=freeze_tokens,
+        freeze_layers=freeze_layers,
+    )
+
+
+def _bf16(precision: str, device: str) -> bool:
+    from codeseek.cli.choices import parse_choice
+    from codeseek.train.models import bf16_is_faster
+
+    parse_choice("--precision", precision, ("auto", "bf16", "fp32"))
+    return bf16_is_faster(device) if precision == "auto" else precision == "bf16"
+
+
+def _print_line(line: Mapping[str, Any]) -> None:
+    shown = (f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items())
+    typer.echo("codeseek: " + "  ".join(shown), err=True)
+
+
+class _Interruptible:
+    """The first interruption of a trainer writes a checkpoint and ends the run; the second one kills it."""
+
+    def __init__(self) -> None:
+        self._trainer: Any = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Interruptible:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __call__(self, trainer: Any) -> None:
+        self._trainer = trainer
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _stop(self, number: int, frame: Any) -> None:
+        self._trainer.stop()
+        signal.signal(number, signal.SIG_DFL)
+        typer.echo("codeseek: stopping after this step; go on with --resume", err=True)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_INTERRUPTED if self._trainer.stopped else 0

@@ -1,0 +1,126 @@
+"""The dual-encoder: `load_encoder` gives one that is ready, `LazyEncoder` one that loads when it is first asked.
+
+The shipped model runs in onnxruntime on the CPU and in torch elsewhere, from the same weights; every other model runs
+in torch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from codeseek.device import DeviceWarning, resolve_device
+from codeseek.encoders.dual import DualEncoder
+from codeseek.encoders.folder import Part, default_folder, is_shipped, open_folder
+from codeseek.encoders.onnx import OnnxModel
+from codeseek.encoders.tokens import load_tokenizer
+from codeseek.errors import DeviceError, ModelError
+from codeseek.types import Encoder
+
+__all__ = ["LazyEncoder", "load_encoder"]
+
+# Fewer texts than this are encoded by one thread of the CPU, even where there is a GPU: that is ready after 20 ms
+# instead of 40 (more threads) or 1,300 (`import torch`), and a query takes it 3 ms.
+BULK_MIN_TEXTS = 64
+
+
+def load_encoder(spec: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Encoder:
+    """Loads a dual-encoder.
+
+    Args:
+        spec: A folder or a hub id; None for the shipped one.
+        device: auto, cpu, cuda or mps.
+        threads: Of the CPU; None for all that the process may use.
+
+    Raises:
+        ModelError: If the model cannot be found, loaded or trusted.
+        DeviceError: If the device asked for is not there.
+    """
+    folder = _find(spec)
+    resolved = resolve_device(device)
+    try:
+        return _load(folder, resolved, threads)
+    except DeviceError as error:
+        if device != "auto" or resolved == "cpu":
+            raise
+        warnings.warn(f"{error}; encoding on the CPU", DeviceWarning, stacklevel=2)
+        return _load(folder, "cpu", threads)
+
+
+class LazyEncoder:
+    """Implements `types.Encoder`; reads the model's name at once and its weights when they are first needed.
+
+    Args:
+        spec: As in `load_encoder`.
+        device: As in `load_encoder`.
+        threads: As in `load_encoder`.
+
+    Raises:
+        ModelError: If the model cannot be found, or a folder's description is damaged.
+    """
+
+    def __init__(self, spec: str | Path | None = None, device: str = "auto", threads: int | None = None) -> None:
+        self.folder: Path = _find(spec)
+        self._device = device
+        self._threads = threads
+        self._loaded: dict[str, Encoder] = {}
+        self._shipped = is_shipped(self.folder) or spec is None
+        if self._shipped:
+            part = _encoder_part(self.folder)
+            self.name, self.dimension = part.name, part.architecture.hidden_size
+        else:
+            from codeseek.encoders.hub import open_foreign
+
+            foreign = open_foreign(self.folder, "dual-encoder")
+            self.name, self.dimension = foreign.name, foreign.dimension
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """Returns [Q, D] float32 with unit rows."""
+        return self._ready(len(queries)).encode_queries(queries)
+
+    def encode_documents(self, documents: Sequence[str]) -> np.ndarray:
+        """Returns [N, D] float32 with unit rows, in the order given."""
+        return self._ready(len(documents)).encode_documents(documents)
+
+    def _ready(self, texts: int) -> Encoder:
+        quick = self._shipped and self._device in ("auto", "cpu") and texts < BULK_MIN_TEXTS
+        if quick and "bulk" not in self._loaded:
+            if "quick" not in self._loaded:
+                self._loaded["quick"] = load_encoder(self.folder, "cpu", threads=1)
+            return self._loaded["quick"]
+        if "bulk" not in self._loaded:
+            self._loaded["bulk"] = load_encoder(self.folder, self._device, self._threads)
+        return self._loaded["bulk"]
+
+
+def _find(spec: str | Path | None) -> Path:
+    if spec is None:
+        return default_folder()
+    from codeseek.encoders.hub import find_model
+
+    return find_model(spec)
+
+
+def _encoder_part(folder: Path) -> Part:
+    part = open_folder(folder).encoder
+    if part is None:
+        raise ModelError(f"cannot load an encoder from {folder}: it holds only a ranker")
+    return part
+
+
+def _load(folder: Path, device: str, threads: int | None) -> Encoder:
+    if not (is_shipped(folder) or folder == default_folder()):
+        from codeseek.encoders.torch import load_foreign_encoder
+
+        return load_foreign_encoder(folder, device, threads)
+    part = _encoder_part(folder)
+    if device == "cpu":
+        runtime = OnnxModel(folder / "encoder.onnx", threads)
+    else:
+        from codeseek.encoders.torch import load_shipped
+
+        runtime = load_shipped(folder, "encoder", part, device)
+    return DualEncoder(part.name, part.architecture.hidden_size, part.feeding, load_tokenizer(folder), runtime, device)

@@ -1,0 +1,66 @@
+"""The dual-encoder over either runtime: texts in, unit vectors out, in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from codeseek.encoders.feeding import Batch, Feeding, frame_texts, iter_batches
+from codeseek.encoders.tokens import token_ids
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["BATCH_LIMITS", "DualEncoder", "Runtime"]
+
+# Rows and padded tokens of a forward pass, by device. On the CPU more rows only spill the caches (batches of 16 to 64
+# differ by less than the noise); CUDA's are unmeasured.
+BATCH_LIMITS = {"cpu": (32, 6144), "cuda": (512, 1 << 16), "mps": (64, 1 << 14)}
+# Texts tokenised and sorted by length together: enough for little padding, few enough to bound memory.
+WINDOW_TEXTS = 4096
+
+
+class Runtime(Protocol):
+    """A model in onnxruntime or torch."""
+
+    def run(self, batch: Batch) -> np.ndarray:
+        """Returns [B, D] unit vectors of an encoder or [B] logits of a ranker, float32."""
+
+
+class DualEncoder:
+    """Implements `types.Encoder`."""
+
+    def __init__(
+        self,
+        name: str,
+        dimension: int,
+        feeding: Feeding,
+        tokenizer: Tokenizer,
+        runtime: Runtime,
+        device: str = "cpu",
+    ) -> None:
+        self.name = name
+        self.dimension = dimension
+        self._feeding = feeding
+        self._tokenizer = tokenizer
+        self._runtime = runtime
+        self._limits = BATCH_LIMITS[device]
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """Returns [Q, D] float32 with unit rows."""
+        return self._encode(queries, self._feeding.query_prompt, self._feeding.query_max_tokens)
+
+    def encode_documents(self, documents: Sequence[str]) -> np.ndarray:
+        """Returns [N, D] float32 with unit rows, in the order given."""
+        return self._encode(documents, self._feeding.document_prompt, self._feeding.document_max_tokens)
+
+    def _encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> np.ndarray:
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        for start in range(0, len(texts), WINDOW_TEXTS):
+            window = texts[start : start + WINDOW_TEXTS]
+            ids = token_ids(self._tokenizer, [prompt + text for text in window] if prompt else window, max_tokens)
+            for batch in iter_batches(self._feeding, frame_texts(self._feeding, ids), None, *self._limits):
+                vectors[start + batch.rows] = self._runtime.run(batch)
+        return vectors

@@ -1,0 +1,144 @@
+"""A model folder as codeseek ships it: `config.json`, tokenizer, and one set of int8 weights that both runtimes read.
+
+config.json             format, names, architectures, feeding, origin, training record, sizes of the other files
+embeddings.safetensors  token embeddings of encoder and ranker (frozen in training, so both have the same)
+encoder.safetensors     the other weights          encoder.onnx   the graph; its weights are byte ranges of these
+ranker.safetensors                                 ranker.onnx    safetensors files (ONNX external data)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from codeseek.encoders.feeding import Feeding, parse_feeding
+from codeseek.errors import ModelError
+
+__all__ = [
+    "CONFIG_NAME",
+    "FORMAT",
+    "FORMAT_KEY",
+    "Architecture",
+    "ModelFolder",
+    "Part",
+    "default_folder",
+    "is_shipped",
+    "open_folder",
+]
+
+CONFIG_NAME = "config.json"
+CONFIG_MAX_BYTES = 4 << 20
+# 1: int8 weights by column, activations quantised with fixed scales.
+FORMAT = 1
+FORMAT_KEY = "codeseek_format"
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of a BERT; layers are post-norm, positions absolute, the activation is exact GELU."""
+
+    hidden_size: int
+    layers: int
+    heads: int
+    intermediate_size: int
+    vocabulary_size: int
+    max_positions: int
+    type_vocabulary: int
+    layer_norm_epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The encoder or the ranker of a folder.
+
+    `name` holds a hash of all that decides its answers; `serving` is what else is known of it (calibration, budgets).
+    """
+
+    name: str
+    architecture: Architecture
+    feeding: Feeding
+    serving: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """What `config.json` says; `path` is the folder."""
+
+    path: Path
+    encoder: Part | None
+    ranker: Part | None
+
+
+def default_folder() -> Path:
+    """Returns the folder of the shipped models."""
+    return Path(__file__).resolve().parent.parent / "models" / "default"
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a folder is in the format of this module, judged by its configuration alone."""
+    try:
+        return FORMAT_KEY in _read_config(path / CONFIG_NAME)
+    except ModelError:
+        return False
+
+
+@lru_cache(maxsize=8)
+def open_folder(path: Path) -> ModelFolder:
+    """Reads and checks a folder's configuration and the sizes of its files; loads no weights.
+
+    Raises:
+        ModelError: If it is damaged, incomplete, or of another format.
+    """
+    place = path / CONFIG_NAME
+    record = _read_config(place)
+    if record.get(FORMAT_KEY) != FORMAT:
+        raise ModelError(
+            f"model in {path} is of format {record.get(FORMAT_KEY)}, this version reads {FORMAT}",
+            hint="pip install --upgrade codeseek",
+        )
+    sizes = record.get("bytes", {})
+    for name, wanted in sizes.items():
+        if "/" in name or "\\" in name:
+            raise ModelError(f"cannot read {place}: {name!r} is no file name")
+        try:
+            got = (path / name).stat().st_size
+        except OSError as error:
+            raise ModelError(
+                f"model in {path} is incomplete: no {name}", hint="pip install --force-reinstall codeseek"
+            ) from error
+        if got != wanted:
+            raise ModelError(
+                f"{path / name} is damaged: {got} bytes, wanted {wanted}", hint="pip install --force-reinstall codeseek"
+            )
+    return ModelFolder(path, _parse_part(record, "encoder", place), _parse_part(record, "ranker", place))
+
+
+def _read_config(place: Path) -> dict[str, Any]:
+    try:
+        if place.stat().st_size > CONFIG_MAX_BYTES:
+            raise ModelError(f"cannot read {place}: larger than {CONFIG_MAX_BYTES} bytes")
+        record = json.loads(place.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"cannot read {place}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ModelError(f"cannot read {place}: not JSON") from error
+    if not isinstance(record, dict):
+        raise ModelError(f"cannot read {place}: not an object")
+    return record
+
+
+def _parse_part(record: Mapping[str, Any], key: str, place: Path) -> Part | None:
+    part = record.get(key)
+    if part is None:
+        return None
+    try:
+        shape = part["architecture"]
+        architecture = Architecture(**{field.name: shape[field.name] for field in fields(Architecture)})
+        feeding = parse_feeding(part["feeding"], str(place))
+        return Part(str(part["name"]), architecture, feeding, part.get("serving", {}))
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"cannot read {place}: {key} lacks {error}") from error

@@ -1,0 +1,38 @@
+"""The models and weights that a search would use, loaded when first needed."""
+
+from __future__ import annotations
+
+from codeseek.evaluate.stages import Models
+from codeseek.retrievers.fusion import Blend, load_blend
+
+__all__ = ["load_models"]
+
+
+def load_models(
+    encoder: str | None, ranker: str | None, device: str, *, vectors: bool = True, rerank: bool = True
+) -> Models:
+    """The models as `search.open_searcher` chooses them.
+
+    Args:
+        encoder: A folder or a hub id; None for the shipped one.
+        ranker: The same for the cross-encoder.
+        device: auto, cpu, cuda or mps.
+        vectors: False leaves the dual-encoder out.
+        rerank: False leaves the cross-encoder out.
+
+    Raises:
+        ModelError: If a model or its weights cannot be read.
+    """
+    chosen, blend = None, Blend()
+    if vectors:
+        from codeseek.encoders import LazyEncoder
+
+        chosen = LazyEncoder(encoder, device)
+        path = chosen.folder / "blend.json" if chosen.folder else None
+        if path is not None and path.exists():
+            blend = load_blend(path)
+    if not rerank:
+        return Models(chosen, None, blend)
+    from codeseek.rankers import LazyRanker
+
+    return Models(chosen, LazyRanker(ranker, device), blend)

@@ -1,0 +1,232 @@
+"""Ignore rules as git has them, and globs as ripgrep has them.
+
+Precedence, highest first: `.codeseekignore` (deepest folder first), `.gitignore` (deepest first), `.git/info/exclude`,
+the user's `core.excludesFile`. Within one file the last match wins. A folder that is ignored is not walked into, so
+nothing below it can be taken back, as in git. Each entry is matched by itself, never through its parents, because the
+walk has already decided about those.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeseek.errors import UsageError
+from codeseek.wildmatch import expand_braces, translate
+
+__all__ = ["Globs", "IgnoreChain", "Rules"]
+
+IGNORE_FILE_MAX_BYTES = 1 << 20  # a hostile ignore file must not cost minutes; git's own are a few kB
+
+
+class Rules:
+    """The patterns of one ignore file. One union expression says "none matches", the usual case, in one step."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._patterns: list[tuple[bool, re.Pattern[str]]] = []
+        sources = []
+        for line in lines:
+            parsed = _parse_line(line)
+            if parsed is None:
+                continue
+            include, source = parsed
+            try:
+                self._patterns.append((include, re.compile(source, re.DOTALL)))
+            except (re.error, OverflowError):
+                continue
+            sources.append(f"(?:{source})")
+        self._any = re.compile("|".join(sources), re.DOTALL) if sources else None
+
+    def __bool__(self) -> bool:
+        return self._any is not None
+
+    def check(self, entry: str) -> bool | None:
+        """True if `entry` is ignored, False if it is taken back, None if no pattern matches.
+
+        Args:
+            entry: Path relative to the folder of the ignore file; folders end in a slash.
+        """
+        if self._any is None or self._any.fullmatch(entry) is None:
+            return None
+        for include, pattern in reversed(self._patterns):
+            if pattern.fullmatch(entry):
+                return include
+        return None
+
+
+def _parse_line(line: str) -> tuple[bool, str] | None:
+    """Whether a line of an ignore file ignores or takes back, and the expression of the entries that it names."""
+    line = line.removesuffix("\r")
+    if not line or line.startswith("#"):
+        return None
+    bare = line.rstrip(" ")
+    if len(bare) < len(line) and (len(bare) - len(bare.rstrip("\\"))) % 2:
+        bare += " "  # the first of the trailing spaces is escaped
+    include = not bare.startswith("!")
+    pattern = bare if include else bare[1:]
+    folders_only = pattern.endswith("/")
+    pattern = pattern.removesuffix("/")
+    source = translate(pattern) if pattern else None
+    return None if source is None else (include, f"(?:{source})" + ("/" if folders_only else "/?"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Rules and where their file lies: an entry `path` is matched as `prefix + path[strip:]`."""
+
+    rules: Rules
+    prefix: str
+    strip: int
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreChain:
+    """The rules that hold in one folder, by precedence. Immutable: `enter` gives the chain of a folder below."""
+
+    own: tuple[_Placed, ...] = ()
+    git: tuple[_Placed, ...] = ()
+    user: tuple[_Placed, ...] = ()
+
+    def is_ignored(self, entry: str) -> bool:
+        """Whether `entry`, a path relative to the root (folders with a trailing slash), is left out."""
+        for group in (self.own, self.git, self.user):
+            for placed in group:
+                verdict = placed.rules.check(placed.prefix + entry[placed.strip :])
+                if verdict is not None:
+                    return verdict
+        return False
+
+    @classmethod
+    def of_root(cls, root: Path, extra: Sequence[str] = ()) -> IgnoreChain:
+        """The chain at the root, with what its repository says above it when the root lies inside one."""
+        top = next((folder for folder in (root, *root.parents) if os.path.lexists(folder / ".git")), None)
+        user = tuple(_Placed(rules, "", 0) for rules in [_load(_user_excludes())] if rules)
+        chain = cls(tuple(_Placed(rules, "", 0) for rules in [Rules(extra)] if rules), (), user)
+        if top is None or top == root:
+            return chain
+        prefix = root.relative_to(top).as_posix() + "/"
+        chain = cls(chain.own, _placed(_load(git_exclude_file(top)), prefix, 0), user)
+        above = [top, *reversed([folder for folder in root.parents if top in folder.parents])]
+        for folder in above:
+            prefix = root.relative_to(folder).as_posix() + "/"
+            chain = cls(
+                _placed(_load(folder / ".codeseekignore"), prefix, 0) + chain.own,
+                _placed(_load(folder / ".gitignore"), prefix, 0) + chain.git,
+                user,
+            )
+        return chain
+
+    def enter(self, folder: Path, path: str, names: Iterable[str]) -> IgnoreChain:
+        """The chain inside `folder`.
+
+        Args:
+            folder: Absolute.
+            path: Relative to the root, with a trailing slash, or "" for the root itself.
+            names: The entries of the folder, so that no file is looked for that is not there.
+        """
+        own, git, strip = self.own, self.git, len(path)
+        if ".git" in names:  # a repository of its own: what lies above has no say, as in git
+            git = _placed(_load(git_exclude_file(folder)), "", strip)
+        if ".gitignore" in names:
+            git = _placed(_load(folder / ".gitignore"), "", strip) + git
+        if ".codeseekignore" in names:
+            own = _placed(_load(folder / ".codeseekignore"), "", strip) + own
+        return self if own is self.own and git is self.git else IgnoreChain(own, git, self.user)
+
+
+def _placed(rules: Rules, prefix: str, strip: int) -> tuple[_Placed, ...]:
+    return (_Placed(rules, prefix, strip),) if rules else ()
+
+
+def _load(path: Path | None) -> Rules:
+    """The rules of one file; none where it is missing, unreadable or a link (git does not follow those either)."""
+    if path is None:
+        return Rules(())
+    try:
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        flags |= os.O_NOFOLLOW if path.name in (".gitignore", ".codeseekignore") else 0
+        with open(os.open(path, flags), "rb") as file:
+            data = file.read(IGNORE_FILE_MAX_BYTES)
+    except OSError:
+        return Rules(())
+    return Rules(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n"))
+
+
+def git_exclude_file(top: Path) -> Path | None:
+    """`info/exclude` of the repository at `top`; a linked worktree and a submodule keep theirs in the common folder."""
+    git = top / ".git"
+    if git.is_dir():
+        return git / "info" / "exclude"
+    try:
+        with open(git, "rb") as file:
+            text = os.fsdecode(file.read(4096))
+        if not text.startswith("gitdir:"):
+            return None
+        git = top / text.removeprefix("gitdir:").strip("\n").strip()
+        common = git / "commondir"
+        if common.is_file():
+            git = git / os.fsdecode(common.read_bytes()[:4096]).strip()
+    except OSError:
+        return None
+    return git / "info" / "exclude"
+
+
+def _user_excludes() -> Path | None:
+    """The file that the user's own git configuration names; a repository's configuration is not trusted to."""
+    home = Path(os.path.expanduser("~"))
+    config_home = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    named = os.environ.get("GIT_CONFIG_GLOBAL")
+    files = [Path(named)] if named else [home / ".gitconfig", config_home / "git" / "config"]
+    for file in [*files, Path("/etc/gitconfig")]:
+        try:
+            text = file.read_text("utf-8", "surrogateescape")
+        except OSError:
+            continue
+        value = _core_excludes(text)
+        if value is not None:
+            return Path(os.path.expanduser(value)) if value else None
+    return config_home / "git" / "ignore"
+
+
+def _core_excludes(text: str) -> str | None:
+    """`core.excludesFile` in git's configuration syntax, the last one counting."""
+    section, value = "", None
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            section = line.partition("]")[0].strip("[ ").lower()
+        elif section == "core":
+            key, _, rest = line.partition("=")
+            if key.strip().lower() == "excludesfile":
+                value = rest.strip().strip('"')
+    return value
+
+
+class Globs:
+    """Globs as in ripgrep's `-g`: the last match wins, a leading `!` excludes; with none but exclusions the rest stays.
+
+    Raises:
+        UsageError: If a glob cannot be read.
+    """
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self._patterns: list[tuple[bool, re.Pattern[str]]] = []
+        for glob in globs:
+            include = not glob.startswith("!")
+            for expanded in expand_braces(glob.removeprefix("!").removeprefix("./")):
+                source = translate(expanded.removesuffix("/")) if expanded.strip("/") else None
+                if source is None:
+                    raise UsageError(f"cannot read the glob {glob!r}", hint="close its brackets, quote it: -g '*.py'")
+                tail = "/.*" if expanded.endswith("/") else "(?:/.*)?"
+                self._patterns.append((include, re.compile(f"(?:{source}){tail}", re.DOTALL)))
+        self._default = not any(include for include, _ in self._patterns)
+
+    def matches(self, path: str) -> bool:
+        """Whether a file at `path`, relative to the root, is kept."""
+        for include, pattern in reversed(self._patterns):
+            if pattern.fullmatch(path):
+                return include
+        return self._default

@@ -1,0 +1,235 @@
+"""Answer queries over one repository: bring its index up to date, retrieve, rerank, read the source of the hits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from codeseek.build import build_index
+from codeseek.cascade import DEFAULT_DEPTH, Ranked, rank_pool
+from codeseek.encoders import LazyEncoder
+from codeseek.errors import IndexDamaged, IndexFormat, IndexMissing, UsageError
+from codeseek.rankers import IdentityRanker, LazyRanker
+from codeseek.retrievers.fusion import Blend, load_blend
+from codeseek.retrievers.hybrid import HybridRetriever, Pool
+from codeseek.retrievers.query import parse_query
+from codeseek.stores.snapshot import Index, open_index
+from codeseek.types import Answer, Encoder, Filters, Freshness, Hit, Progress, Ranker, StoredChunk
+
+# Below this probability the best hit is called no good match; precision and recall in tests/benchmarks/LOG.md.
+GOOD_MATCH_MIN_SCORE = 0.2
+
+
+def open_searcher(
+    root: Path,
+    *,
+    encoder: str | None = None,
+    ranker: str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    update: bool = True,
+) -> Searcher:
+    """Opens the index of `root` for queries, building it first or bringing it up to date.
+
+    Args:
+        root: As `paths.find_root` gives it.
+        encoder: A folder or a hub id; None for the shipped one.
+        ranker: The same for the cross-encoder.
+        device: auto, cpu, cuda or mps.
+        progress: Told how a build goes.
+        update: False searches the index as it is.
+
+    Raises:
+        IndexMissing: If there is no index and `update` is False.
+        CodeseekError: Whatever a build or a model can raise.
+    """
+    lazy_encoder = LazyEncoder(encoder, device)
+    built, updated_files, removed_files = False, 0, 0
+    if update:
+        try:
+            open_index(root, lazy_encoder.name).close()
+        except (IndexMissing, IndexFormat, IndexDamaged):
+            built = True
+        report = build_index(root, lazy_encoder, encoder_name=lazy_encoder.name, progress=progress)
+        updated_files, removed_files = report.updated_files, report.removed_files
+    index = open_index(root, lazy_encoder.name)
+    blend_path = lazy_encoder.folder / "blend.json" if lazy_encoder.folder else None
+    blend = load_blend(blend_path) if blend_path and blend_path.exists() else Blend()
+    return Searcher(
+        index, lazy_encoder, LazyRanker(ranker, device), blend, built=built, changes=(updated_files, removed_files)
+    )
+
+
+class Searcher:
+    """Answers queries over one state of one index. A context manager; models are loaded when first needed."""
+
+    def __init__(
+        self,
+        index: Index,
+        encoder: Encoder,
+        ranker: Ranker | None,
+        blend: Blend,
+        *,
+        built: bool = False,
+        changes: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.index = index
+        self.root = index.root
+        self.built = built
+        known = index.freshness
+        self.freshness = Freshness(known.files, known.chunks, changes[0], changes[1], known.vectors)
+        self.encoder = encoder
+        self.ranker = ranker
+        self.blend = blend
+        self._retriever = HybridRetriever(index, blend)
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.index.close()
+
+    def retrieve(self, query: str, filters: Filters = Filters()) -> Pool:
+        """The first stage's pool, best first."""
+        parsed = parse_query(query)
+        vector = self.encoder.encode_queries([parsed.text])[0] if self.freshness.vectors else None
+        return self._retriever.retrieve(parsed, vector, self.index.allowed(filters))
+
+    def search(
+        self,
+        query: str,
+        *,
+        query_id: str = "1",
+        limit: int = 10,
+        filters: Filters = Filters(),
+        rerank: bool = True,
+        depth: int | None = None,
+        budget_ms: int | None = None,
+    ) -> Answer:
+        """Answers one query.
+
+        Args:
+            query: Words or a symbol.
+            query_id: Comes back in the answer.
+            limit: How many hits at most; the first k do not depend on it.
+            filters: What the search is confined to.
+            rerank: Whether the ranker reads the first candidates.
+            depth: How many it reads; None for `DEFAULT_DEPTH`.
+            budget_ms: How long it may read.
+
+        Raises:
+            UsageError: If the query is blank.
+        """
+        if not query.strip():
+            raise UsageError("the query is empty", hint='codeseek search "where are ignored files skipped"')
+        started = time.perf_counter()
+        pool = self.retrieve(query, filters)
+        retrieved = time.perf_counter()
+        ranker = self.ranker if rerank and self.ranker and self.ranker.name != IdentityRanker.name else None
+        ranked = rank_pool(pool, self.blend, ranker, depth=depth or DEFAULT_DEPTH, budget_ms=budget_ms)
+        reranked = time.perf_counter()
+        hits = self._hits(pool, ranked, limit)
+        ended = time.perf_counter()
+        timings_ms = {
+            "retrieve": 1000 * (retrieved - started),
+            "rerank": 1000 * (reranked - retrieved),
+            "read": 1000 * (ended - reranked),
+            "total": 1000 * (ended - started),
+        }
+        no_good_match = bool(hits) and max(hit.score for hit in hits) < GOOD_MATCH_MIN_SCORE
+        return Answer(query_id, query, hits, timings_ms, self._searched(filters), no_good_match)
+
+    def similar(self, path: str, line: int, *, limit: int = 10, filters: Filters = Filters()) -> Answer:
+        """The chunks most like the one at a place, by cosine of their vectors.
+
+        Args:
+            path: Relative to the root.
+            line: 1-based.
+
+        Raises:
+            UsageError: If no indexed chunk holds that line.
+        """
+        started = time.perf_counter()
+        chunks = self.index.chunks_of(path)
+        origin = next((chunk for chunk in chunks if chunk.span.start_line <= line <= chunk.span.end_line), None)
+        if origin is None:
+            known = f"its chunks end at line {chunks[-1].span.end_line}" if chunks else "that file is not in the index"
+            raise UsageError(
+                f"nothing is indexed at {path}:{line}: {known}", hint=f"codeseek index --verbose {self.root}"
+            )
+        position = int(self.index.positions([origin.number])[0])
+        vector = self.index.dense.vector(position)
+        if vector is None:
+            raise UsageError(f"{path}:{line} has no vector yet", hint=f"codeseek index {self.root}")
+        found, cosines = self.index.dense.search(vector, limit + 1, self.index.allowed(filters))
+        kept = [(int(at), float(score)) for at, score in zip(found, cosines, strict=True) if at != position][:limit]
+        stored = self.index.chunks(self.index.numbers[[at for at, _ in kept]]) if kept else []
+        texts = _read_texts(self.root, stored)
+        hits = tuple(
+            _hit(rank, chunk, max(0.0, score), ("dense",), {"cosine": score}, text)
+            for rank, (chunk, (_, score), text) in enumerate(zip(stored, kept, texts, strict=True), 1)
+        )
+        elapsed = 1000 * (time.perf_counter() - started)
+        return Answer("1", f"{path}:{line}", hits, {"total": elapsed}, self._searched(filters))
+
+    def _hits(self, pool: Pool, ranked: Ranked, limit: int) -> tuple[Hit, ...]:
+        rows = ranked.rows[:limit]
+        chunks = [pool.chunks[row] for row in rows]
+        hits = []
+        for place, (row, chunk, text) in enumerate(zip(rows, chunks, _read_texts(self.root, chunks), strict=True)):
+            candidate = pool.candidate(row)
+            stages = dict(candidate.stages) | {"first_stage": candidate.score}
+            found_by = candidate.found_by
+            if not np.isnan(ranked.logits[row]):
+                stages["ranker"] = float(ranked.logits[row])
+                found_by = (*found_by, "ranker")
+            stages["final"] = float(ranked.scores[place])
+            hits.append(_hit(place + 1, chunk, float(ranked.probabilities[place]), found_by, stages, text))
+        return tuple(hits)
+
+    def _searched(self, filters: Filters) -> int:
+        allowed = self.index.allowed(filters)
+        return len(self.index) if allowed is None else int(np.count_nonzero(allowed))
+
+
+def _hit(
+    rank: int,
+    chunk: StoredChunk,
+    score: float,
+    found_by: tuple[str, ...],
+    stages: dict[str, float],
+    text: str,
+) -> Hit:
+    return Hit(
+        rank=rank,
+        path=chunk.path,
+        span=chunk.span,
+        language=chunk.language,
+        kind=chunk.kind,
+        name=chunk.qualified_name,
+        score=score,
+        found_by=found_by,
+        stages=stages,
+        text=text,
+    )
+
+
+def _read_texts(root: Path, chunks: Sequence[StoredChunk]) -> list[str]:
+    """The source of each chunk, "" where its file has gone."""
+    contents: dict[str, bytes] = {}
+    texts = []
+    for chunk in chunks:
+        if chunk.path not in contents:
+            try:
+                contents[chunk.path] = (root / chunk.path).read_bytes()
+            except OSError:
+                contents[chunk.path] = b""
+        data = contents[chunk.path][chunk.bytes.start : chunk.bytes.end]
+        try:
+            texts.append(data.decode("utf-8"))
+        except UnicodeDecodeError:
+            texts.append(data.decode("latin-1"))
+    return texts

@@ -1,0 +1,1 @@
+"""What lies on disk: the catalogue (the truth), the vectors by content, and the dense generations (derived)."""

@@ -1,0 +1,365 @@
+"""An opened index: one state of one root, held until it is closed, whatever a writer does meanwhile.
+
+A document is addressed by its *position*, its place in the arrays of this snapshot; its *number* is what stays the same
+from one snapshot to the next.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from codeseek.errors import CodeseekError, IndexDamaged
+from codeseek.ignore import Globs
+from codeseek.indexes.dense import DenseIndex
+from codeseek.indexes.generation import Generation, open_generation
+from codeseek.indexes.lexical import LexicalIndex, Postings
+from codeseek.paths import CATALOGUE_NAME, encoder_slug, index_dir, vectors_path
+from codeseek.stores import catalogue
+from codeseek.stores.segments import Columns, storable, unpack_dead
+from codeseek.stores.sqlite import Database, translated
+from codeseek.stores.vectors import KEY_DTYPE, VectorStore
+from codeseek.types import Filters, Freshness, Kind, Skipped, StoredChunk
+
+__all__ = ["Index", "generation_dir", "generation_key", "open_index"]
+
+TERM_CACHE_MAX = 512  # postings of the terms of recent queries; a batch repeats its common words
+
+
+def generation_key(encoder_name: str) -> str:
+    """The catalogue's `meta` key that names the current dense generation of an encoder."""
+    return f"dense:{encoder_slug(encoder_name)}"
+
+
+def generation_dir(folder: Path, encoder_name: str, generation: int) -> Path:
+    return folder / "dense" / encoder_slug(encoder_name) / f"{generation:06d}"
+
+
+def open_index(root: Path, encoder_name: str | None = None) -> Index:
+    """Opens the index of `root` for searching.
+
+    Args:
+        root: As `paths.find_root` gives it.
+        encoder_name: Whose vectors `dense` searches; None for an index without them.
+
+    Raises:
+        IndexMissing: If nothing was indexed.
+        IndexFormat: If another version wrote it.
+        IndexDamaged: If it cannot be read.
+    """
+    path = index_dir(root) / CATALOGUE_NAME
+    database = catalogue.open_for_reading(path, root)
+    try:
+        with translated(path):
+            return Index(root, path, database, encoder_name)
+    except BaseException:
+        database.close()
+        raise
+
+
+class Index:
+    """One snapshot, as arrays by position [N] and the two search structures. A context manager."""
+
+    def __init__(self, root: Path, path: Path, database: Database, encoder_name: str | None) -> None:
+        self.root = root
+        self.encoder_name = encoder_name
+        self._path = path
+        self._database = database
+        self._terms: dict[str, Postings] = {}
+        self._file_masks: dict[tuple, np.ndarray] = {}
+        parts, self._bases, self._ranks, self._segments = [], [], [], []
+        base = 0
+        rows = database.execute("SELECT id, chunks, columns, dead FROM segments ORDER BY first_number")
+        for segment, count, data, dead_data in rows:
+            if len(data) != count * 18:
+                raise IndexDamaged(f"segment {segment} of {path} is cut off", hint="codeseek index --rebuild")
+            columns, dead = Columns.unpack(data, count), unpack_dead(dead_data, count)
+            rank = None
+            if dead is not None:
+                live = ~dead
+                columns = columns.take(live)
+                rank = np.where(live, np.cumsum(live) - 1 + base, -1)
+            self._segments.append(segment)
+            self._bases.append(base)
+            self._ranks.append(rank)
+            parts.append(columns)
+            base += len(columns)
+        self.columns = Columns.concatenate(parts)
+        self._all_languages = catalogue.language_names(database)
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def close(self) -> None:
+        self._database.close()
+
+    # ---------------------------------------------------------------------------------------------- columns by position
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """[N] uint32, ascending."""
+        return self.columns.numbers
+
+    @property
+    def file_ids(self) -> np.ndarray:
+        """[N] uint32; documents of one file share it."""
+        return self.columns.file_ids
+
+    @property
+    def start_lines(self) -> np.ndarray:
+        """[N] uint32, 1-based."""
+        return self.columns.start_lines
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """[N] uint16: terms in all fields, saturated."""
+        return self.columns.lengths
+
+    @property
+    def parts(self) -> np.ndarray:
+        """[N] uint16: 0 for the first or only part of a definition."""
+        return self.columns.parts
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """[N] uint8, places in `kind_names`."""
+        return self.columns.kinds
+
+    @property
+    def languages(self) -> np.ndarray:
+        """[N] uint8, places in `language_names`."""
+        return self.columns.languages
+
+    @property
+    def kind_names(self) -> tuple[Kind, ...]:
+        return catalogue.KINDS
+
+    @property
+    def language_names(self) -> tuple[str, ...]:
+        """By code; code 0, the empty name, stands for no language."""
+        return self._all_languages
+
+    @cached_property
+    def _files(self) -> tuple[np.ndarray, list[str], np.ndarray]:
+        """File ids in the order of their paths, the paths, and the place of each id in that order."""
+        with translated(self._path):
+            rows = self._database.execute("SELECT id, path FROM files ORDER BY path").fetchall()
+        ids = np.array([row[0] for row in rows], np.int64)
+        places = np.zeros(int(ids.max()) + 1 if len(ids) else 1, np.int64)
+        places[ids] = np.arange(len(ids))
+        return ids, [row[1].decode("utf-8", "surrogateescape") for row in rows], places
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the indexed files, ordered by their bytes."""
+        return self._files[1]
+
+    def path_places(self, positions: np.ndarray) -> np.ndarray:
+        """Where in `paths` the file of each document is: [K] positions -> [K] int64."""
+        return self._files[2][self.columns.file_ids[positions]]
+
+    def path_of(self, position: int) -> str:
+        return self.paths[int(self.path_places(np.array([position]))[0])]
+
+    def tie_break(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The keys that order documents of one score: [K] place of the path, [K] first line."""
+        return self.path_places(positions), self.columns.start_lines[positions]
+
+    def positions(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The positions of document numbers that are live: [K] -> [K] int64.
+
+        Raises:
+            IndexDamaged: If one is not in this snapshot.
+        """
+        wanted = np.asarray(numbers, np.int64)
+        at = np.minimum(np.searchsorted(self.columns.numbers, wanted), max(len(self) - 1, 0))
+        if len(wanted) and (not len(self) or (self.columns.numbers[at] != wanted).any()):
+            raise IndexDamaged("a document is not in this snapshot", hint="codeseek index --rebuild")
+        return at.astype(np.int64)
+
+    def chunks(self, numbers: Sequence[int] | np.ndarray) -> list[StoredChunk]:
+        """The chunks of document numbers, in that order."""
+        with translated(self._path):
+            return catalogue.load_chunks(self._database, list(map(int, numbers)), self._all_languages)
+
+    def chunks_of(self, path: str) -> list[StoredChunk]:
+        """The chunks of one file in the order of its lines; none where it is not indexed."""
+        with translated(self._path):
+            row = self._database.execute(
+                "SELECT first_number, chunks FROM files WHERE path = ?", (catalogue.encode_path(path),)
+            ).fetchone()
+        return self.chunks(range(row[0], row[0] + row[1])) if row else []
+
+    def files_by_language(self) -> dict[str, int]:
+        """How many files are of each language, most first; those of none under ""."""
+        with translated(self._path):
+            rows = self._database.execute(
+                "SELECT language, count(*) FROM files GROUP BY language ORDER BY count(*) DESC, language"
+            ).fetchall()
+        return {self._all_languages[code]: count for code, count in rows}
+
+    def skipped(self) -> list[Skipped]:
+        """What is not in the index, with its reason, by path."""
+        with translated(self._path):
+            return [record.skipped for _, record in sorted(catalogue.load_skipped(self._database).items())]
+
+    @property
+    def built_s(self) -> float:
+        """When the catalogue last changed, in seconds since the epoch."""
+        return float(catalogue.get_meta(self._database, "built_s", 0.0))
+
+    # -------------------------------------------------------------------------------------------------------- searching
+
+    @cached_property
+    def lexical(self) -> LexicalIndex:
+        return self.lexical_index()
+
+    def lexical_index(self, **options: object) -> LexicalIndex:
+        """BM25F with other weights or constants than the default; see `LexicalIndex`."""
+        return LexicalIndex(self._postings, self.columns.lengths, self.tie_break, **options)  # type: ignore[arg-type]
+
+    def _postings(self, term: str) -> Postings:
+        known = self._terms.get(term)
+        if known is not None:
+            return known
+        stored = storable(term)
+        positions, packed = [], []
+        with translated(self._path):
+            for segment, base, rank in zip(self._segments, self._bases, self._ranks, strict=True):
+                row = self._database.execute(
+                    "SELECT data FROM postings WHERE segment = ? AND term = ?", (segment, stored)
+                ).fetchone()
+                if row is None:
+                    continue
+                data = np.frombuffer(row[0], "<u4")
+                offsets = data >> 16
+                if rank is None:
+                    positions.append(offsets.astype(np.int64) + base)
+                else:
+                    placed = rank[offsets]
+                    positions.append(placed[placed >= 0])
+                    data = data[placed >= 0]
+                packed.append(data & 0xFFFF)
+        if packed:
+            low = np.concatenate(packed)
+            postings = Postings(np.concatenate(positions), (low >> 8).astype(np.uint8), (low & 0xFF).astype(np.uint8))
+        else:
+            postings = Postings(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.uint8))
+        if len(self._terms) >= TERM_CACHE_MAX:
+            self._terms.pop(next(iter(self._terms)))
+        self._terms[term] = postings
+        return postings
+
+    @cached_property
+    def dense(self) -> DenseIndex:
+        """Dense search over the documents that have a vector. A damaged generation counts as none: its vectors are read
+        from the store, which is slower and answers the same."""
+        if self.encoder_name is None:
+            return DenseIndex(np.full(len(self), -1, np.int32), None, np.empty((0, 1), np.float16), self.tie_break)
+        generation = self._open_generation()
+        rows = np.full(len(self), -1, np.int32) if generation is None else generation.rows_of(self.numbers)
+        base = 0 if generation is None else len(generation.vectors)
+        unplaced = np.flatnonzero(rows < 0)
+        pending = np.empty((0, 1), np.float16)
+        if len(unplaced):
+            keys, inverse = np.unique(self.keys(unplaced), return_inverse=True)
+            key_rows = np.full(len(keys), -1, np.int32)
+            if base:
+                at = np.minimum(np.searchsorted(generation.keys, keys), base - 1)
+                key_rows = np.where(generation.keys[at] == keys, at, -1).astype(np.int32)
+            left = np.flatnonzero(key_rows < 0)
+            found, vectors = self._read_vectors(keys[left])
+            if len(vectors):
+                pending = vectors
+                key_rows[left[found]] = base + np.arange(len(vectors), dtype=np.int32)
+            rows[unplaced] = key_rows[inverse]
+        return DenseIndex(rows, generation, pending, self.tie_break)
+
+    def keys(self, positions: np.ndarray | None = None) -> np.ndarray:
+        """The content keys of documents, [K] S16; of all where `positions` is None."""
+        wanted = np.ones(len(self), bool)
+        if positions is not None:
+            wanted = np.zeros(len(self), bool)
+            wanted[positions] = True
+        parts = []
+        bases = [*self._bases, len(self)]
+        for place, segment in enumerate(self._segments):
+            inside = wanted[bases[place] : bases[place + 1]]
+            if not inside.any():
+                continue
+            data = self._database.execute("SELECT keys FROM segments WHERE id = ?", (segment,)).fetchone()[0]
+            keys = np.frombuffer(data, KEY_DTYPE)
+            rank = self._ranks[place]
+            parts.append((keys if rank is None else keys[rank >= 0])[inside])
+        return np.concatenate(parts) if parts else np.empty(0, KEY_DTYPE)
+
+    @property
+    def generation_number(self) -> int | None:
+        """The dense generation that this snapshot names, whether it can be opened or not."""
+        return catalogue.get_meta(self._database, generation_key(self.encoder_name or ""))
+
+    def _open_generation(self) -> Generation | None:
+        if self.generation_number is None:
+            return None
+        try:
+            return open_generation(generation_dir(self._path.parent, self.encoder_name or "", self.generation_number))
+        except IndexDamaged:
+            return None
+
+    def _read_vectors(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `VectorStore.get_many`; a store that cannot be opened holds none."""
+        path = vectors_path(self.encoder_name or "")
+        nothing = np.zeros(len(keys), bool), np.empty((0, 1), np.float16)
+        if not len(keys) or not path.exists():
+            return nothing
+        try:
+            with VectorStore(path, read_only=True) as store:
+                return store.get_many(keys)
+        except (CodeseekError, sqlite3.Error):
+            return nothing
+
+    def allowed(self, filters: Filters) -> np.ndarray | None:
+        """Which documents a filter leaves: [N] bool, or None for all."""
+        if not filters:
+            return None
+        mask = np.ones(len(self), bool)
+        if filters.kinds:
+            mask &= np.isin(self.kinds, [code for code, kind in enumerate(self.kind_names) if kind in filters.kinds])
+        if filters.languages:
+            codes = [code for code, name in enumerate(self._all_languages) if name in filters.languages]
+            mask &= np.isin(self.languages, codes)
+        if filters.globs or filters.paths:
+            mask &= self._file_mask(filters)[self.file_ids]
+        return mask
+
+    def _file_mask(self, filters: Filters) -> np.ndarray:
+        """By file id: whether its path passes the globs and lies under one of the paths."""
+        key = (filters.globs, filters.paths)
+        if key not in self._file_masks:
+            ids, paths, places = self._files
+            globs = Globs(filters.globs)
+            folders = tuple(path.removeprefix("./").rstrip("/") for path in filters.paths)
+            anywhere = not folders or "" in folders or "." in folders
+            prefixes = tuple(f"{folder}/" for folder in folders)
+            exact = set(folders)
+            mask = np.zeros(len(places), bool)
+            mask[ids] = [
+                (anywhere or path in exact or path.startswith(prefixes)) and globs.matches(path) for path in paths
+            ]
+            self._file_masks[key] = mask
+        return self._file_masks[key]
+
+    @cached_property
+    def freshness(self) -> Freshness:
+        """Counts of this snapshot; `updated_files` and `removed_files` are 0, the build knows those."""
+        return Freshness(len(self.paths), len(self), 0, 0, self.dense.vectors)

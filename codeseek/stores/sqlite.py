@@ -1,0 +1,94 @@
+"""The door to SQLite: how databases are opened, and its exceptions in the words of `errors.py`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from codeseek.errors import CodeseekError, FileError, IndexDamaged, IndexLocked
+
+__all__ = ["Database", "connect_reader", "connect_writer", "transaction", "translated"]
+
+Database = sqlite3.Connection
+
+BUSY_TIMEOUT_S = 30.0  # the vector store is shared; a batch of 1,024 vectors is written in well under a second
+CACHE_KIB = 16_384
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raises sqlite3's and the system's errors as ours; `path` is the file that the message names."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(error, path) from error
+    except OSError as error:
+        raise FileError(
+            f"cannot read or write {path}: {error.strerror or error}",
+            hint="free space or mend permissions, or choose another cache folder with CODESEEK_CACHE_DIR=DIR",
+        ) from error
+
+
+def _translate(error: sqlite3.Error, path: Path) -> CodeseekError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return IndexDamaged(f"{path} is damaged: {error}", hint="build it again: codeseek index --rebuild")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return IndexLocked(f"{path} is in use by another process", hint="try again when it has finished")
+    if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return FileError(f"cannot write {path}: {error}", hint="free space on that disk: codeseek clean")
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
+        return FileError(
+            f"cannot open or write {path}: {error}",
+            hint="mend its permissions, or choose another cache folder with CODESEEK_CACHE_DIR=DIR",
+        )
+    # An OperationalError such as "no such table": the file is a database, but not ours.
+    return IndexDamaged(f"{path} cannot be read: {error}", hint="build it again: codeseek index --rebuild")
+
+
+def connect_writer(path: Path) -> Database:
+    """Opens or makes a database for writing: WAL, one fsync a checkpoint (a power cut may cost the last commits, never
+    the file). Permissions are the user's alone; SQLite gives `-wal` and `-shm` those of the database."""
+    path.touch(mode=0o600, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> Database:
+    """Opens an existing database for reading, also where neither the file nor its folder can be written."""
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise
+        # A WAL database in a folder that cannot be written, with nothing in its WAL: as good as read-only media.
+        connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return connection
+
+
+@contextmanager
+def transaction(database: Database) -> Iterator[None]:
+    """Everything inside is written, or nothing."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise

@@ -1,0 +1,195 @@
+"""The two jobs, from file names to a model folder: `train_cross` and `train_dual`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codeseek.encoders.feeding import Feeding
+from codeseek.errors import FileError
+from codeseek.train.cross import CrossObjective
+from codeseek.train.development import DevelopmentPools, Scorer, cross_scorer, dual_scorer, reranking_measures
+from codeseek.train.dual import DualObjective
+from codeseek.train.folders import load_head, save_cross, save_dual
+from codeseek.train.inputs import Assembler
+from codeseek.train.loop import Trainer
+from codeseek.train.models import CrossEncoder, DualEncoder
+from codeseek.train.objectives import Objective
+from codeseek.train.plans import CrossJob, Data, Development, DualJob, Job, Source, flat_record
+from codeseek.train.rankings import TeacherScores, load_ranking
+from codeseek.train.settings import (
+    EVALUATION_BUDGET,
+    Setting,
+    cross_source,
+    load_set,
+    ranking_source,
+    set_up,
+    single_max_tokens,
+)
+from codeseek.train.world import close_world, open_world
+
+__all__ = ["CrossJob", "Data", "Development", "DualJob", "Source", "train_cross", "train_dual"]
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+def train_cross(
+    job: CrossJob, *, resume: bool, report: Report, on_trainer: Callable[[Trainer], None] = lambda trainer: None
+) -> Path:
+    """Trains a cross-encoder and returns its folder.
+
+    Args:
+        job: What to do.
+        resume: Go on from the checkpoint in the job's folder.
+        report: Called with each line of the log; the first one tells what the negatives come from.
+        on_trainer: Called with the trainer before it runs, so that a signal can stop it.
+
+    Raises:
+        CodeseekError: As the parts say.
+    """
+    world = open_world(job.device)
+    try:
+        setting = set_up(job, world)
+        model = CrossEncoder(setting.trunk, bounded=job.bounded)
+        load_head(model, job.model)
+        model.to(setting.device)
+        head = "dense-tanh-linear-tanh" if job.bounded else "dense-tanh-linear"
+        feeding = _feeding(job, setting, "cross-encoder", "mean", job.max_tokens, head)
+        assembler = _assembler(job, setting, feeding)
+        source, facts = cross_source(job, setting)
+        teacher = None
+        if job.data.teacher is not None:
+            teacher = TeacherScores(setting.training, load_ranking(job.data.teacher, setting.training, job.data.depth))
+        objective = CrossObjective(world.wrap(model), assembler, source, job.options, teacher=teacher, world=world)
+
+        def save(folder: Path) -> None:
+            save_cross(model, setting.tokenizer, _described(feeding, job), folder)
+            _write_record(job, folder)
+
+        def scorer(development: Assembler) -> Scorer:
+            return cross_scorer(model, development, job.options.bf16)
+
+        return _run(job, setting, objective, model, save, scorer, feeding, facts, resume, report, on_trainer)
+    finally:
+        close_world(world)
+
+
+def train_dual(
+    job: DualJob, *, resume: bool, report: Report, on_trainer: Callable[[Trainer], None] = lambda trainer: None
+) -> Path:
+    """Trains a dual-encoder and returns its folder; arguments and errors as in `train_cross`."""
+    world = open_world(job.device)
+    try:
+        setting = set_up(job, world)
+        model = DualEncoder(setting.trunk, pooling=job.pooling)
+        model.to(setting.device)
+        feeding = _feeding(job, setting, "dual-encoder", job.pooling, single_max_tokens(job, setting.frame))
+        source, facts = ranking_source(job, setting) if job.options.hard_negatives else (None, {})
+        objective = DualObjective(
+            world.wrap(model),
+            _assembler(job, setting, feeding),
+            setting.relevance,
+            source,
+            job.options,
+            world=world,
+        )
+
+        def save(folder: Path) -> None:
+            save_dual(model, setting.tokenizer, _described(feeding, job), folder)
+            _write_record(job, folder)
+
+        def scorer(development: Assembler) -> Scorer:
+            return dual_scorer(model, development, job.options.bf16)
+
+        return _run(job, setting, objective, model, save, scorer, feeding, facts, resume, report, on_trainer)
+    finally:
+        close_world(world)
+
+
+def _feeding(job: Job, setting: Setting, kind: str, pooling: str, max_tokens: int, head: str = "") -> Feeding:
+    return Feeding(
+        kind=kind,
+        pooling=pooling,
+        query_max_tokens=job.data.query_max_tokens,
+        document_max_tokens=job.data.document_max_tokens,
+        max_tokens=max_tokens,
+        head=head,
+        **asdict(setting.frame),
+    )
+
+
+def _described(feeding: Feeding, job: Job) -> dict[str, Any]:
+    """What `codeseek.json` says. A model that wants data flow says so, and readers that cannot give it refuse."""
+    return asdict(feeding) | ({"data_flow": True} if job.data_flow else {})
+
+
+def _assembler(job: Job, setting: Setting, feeding: Feeding) -> Assembler:
+    return Assembler(setting.training, feeding, job.budget_tokens, setting.tokenizer.unk_token_id or 0)
+
+
+def _development(
+    job: Job, setting: Setting, feeding: Feeding, scorer: Callable[[Assembler], Scorer]
+) -> Callable[[], Mapping[str, float]] | None:
+    wanted = job.development
+    if wanted is None:
+        return None
+    loaded = load_set(job, wanted.pairs, wanted.documents, setting.tokenizer)
+    pools = DevelopmentPools(loaded, load_ranking(wanted.ranking, loaded, wanted.depth), wanted.queries, wanted.depth)
+    budget = EVALUATION_BUDGET * job.budget_tokens
+    score = scorer(Assembler(loaded, feeding, budget, setting.tokenizer.unk_token_id or 0))
+    return lambda: reranking_measures(pools, score)
+
+
+def _write_record(job: Job, folder: Path) -> None:
+    """Leaves every option of the run beside the model."""
+    try:
+        (folder / "training.json").write_text(json.dumps(flat_record(job), indent=2), encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _run(
+    job: Job,
+    setting: Setting,
+    objective: Objective,
+    model: Any,
+    save: Callable[[Path], None],
+    scorer: Callable[[Assembler], Scorer],
+    feeding: Feeding,
+    facts: Mapping[str, Any],
+    resume: bool,
+    report: Report,
+    on_trainer: Callable[[Trainer], None],
+) -> Path:
+    trainer = Trainer(
+        objective,
+        model,
+        setting.training,
+        job.loop,
+        job.out,
+        record=flat_record(job),
+        save=save,
+        evaluate=_development(job, setting, feeding, scorer),
+        report=report,
+        world=setting.world,
+    )
+    if setting.world.leads:
+        lengths = setting.training.documents.lengths[setting.training.positive]
+        report(
+            {
+                "pairs": len(setting.training),
+                "documents": len(setting.training.documents),
+                "repositories": len(np.unique(setting.training.repository)),
+                "median_document_tokens": int(np.median(lengths)),
+                "steps": trainer.total_steps,
+                **facts,
+            }
+        )
+    on_trainer(trainer)
+    trainer.run(resume=resume)
+    return job.out

@@ -1,0 +1,253 @@
+"""The catalogue's half of a build: compare the files with what is known, chunk what changed, commit in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeseek.chunkers import FileChunks, chunk_file
+from codeseek.chunkers.context import encoder_text, lexical_terms, ranker_text
+from codeseek.errors import FileError
+from codeseek.files import read_file, walk
+from codeseek.stores import catalogue
+from codeseek.stores.catalogue import FileRecord, SkipRecord
+from codeseek.stores.segments import SegmentWriter, mark_dead, merge_segments
+from codeseek.stores.sqlite import Database, transaction
+from codeseek.types import Progress, Skipped, SkipReason, SourceFile
+
+__all__ = ["Update", "chunk_texts", "content_key", "update_catalogue"]
+
+COMMIT_CHUNKS = 4_096  # a second or two of work
+TEXTS_MAX_CHARS = 128 << 20  # texts held for the encoder; beyond it they are read from the files again
+# A file written within this time before the walk may be written again with the same time: two seconds on FAT, the
+# coarsest in use. Such files are hashed again by the next build, as git does with its racy entries.
+RACY_NS = 2_000_000_000
+PROGRESS_EVERY = 50
+
+
+@dataclass(slots=True)
+class Update:
+    """What one pass over the files did. `texts` holds what the encoder is to read, by key, as far as it fits."""
+
+    updated_files: int = 0
+    removed_files: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    texts: dict[bytes, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One file of the commit in the making. `chunks` None: its content is as before and only its times are new."""
+
+    source: SourceFile
+    content_hash: bytes
+    known: FileRecord | None
+    language: str | None = None
+    chunks: int | None = None
+
+
+def content_key(text: str) -> bytes:
+    """The key of a vector: the hash of what the encoder reads."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def chunk_texts(root: Path, path: str) -> dict[bytes, str]:
+    """What the encoder reads of one file, by key, as the file is now; empty where it cannot be read."""
+    absolute = root / path
+    try:
+        status = os.lstat(absolute)
+    except OSError:
+        return {}
+    data = read_file(SourceFile(path, absolute, status.st_size, status.st_mtime_ns), max_file_bytes=status.st_size)
+    if isinstance(data, Skipped):
+        return {}
+    texts = map(encoder_text, chunk_file(path, data).chunks)
+    return {content_key(text): text for text in texts}
+
+
+def update_catalogue(
+    database: Database,
+    root: Path,
+    *,
+    rebuild: bool,
+    progress: Progress,
+    max_file_bytes: int,
+    ignore: Sequence[str],
+    timer: Callable[[str], AbstractContextManager[None]],
+) -> Update:
+    """Brings the catalogue up to date with the files under `root`, in as many commits as it takes.
+
+    Raises:
+        FileError: If the root itself cannot be read; nothing is taken as removed then.
+    """
+    update = Update()
+    with timer("walk"):
+        racy_ns = time.time_ns() - RACY_NS
+        known = catalogue.load_files(database)
+        known_skips = catalogue.load_skipped(database)
+        changed, skips, seen = _compare(root, known, {} if rebuild else known_skips, rebuild, max_file_bytes, ignore)
+        removed = [record for path, record in known.items() if path not in seen]
+        progress("walk", len(seen), len(seen))
+    with timer("chunk"):
+        writer = _Writer(database, update, racy_ns, rebuild)
+        writer.remove(removed)
+        for done, source in enumerate(changed):
+            skipped = writer.add(source, known.get(catalogue.encode_path(source.path)), max_file_bytes)
+            if skipped is not None:
+                skips[catalogue.encode_path(source.path)] = skipped
+            if done % PROGRESS_EVERY == 0:
+                progress("chunk", done, len(changed))
+        writer.commit()
+        progress("chunk", len(changed), len(changed))
+        if skips != known_skips:
+            with transaction(database):
+                catalogue.replace_skipped(database, skips.values())
+        update.skipped = tuple(record.skipped for record in skips.values())
+    return update
+
+
+def _compare(
+    root: Path,
+    known: dict[bytes, FileRecord],
+    known_skips: dict[bytes, SkipRecord],
+    rebuild: bool,
+    max_file_bytes: int,
+    ignore: Sequence[str],
+) -> tuple[list[SourceFile], dict[bytes, SkipRecord], set[bytes]]:
+    """The files to read, those left out already, and the paths of all that may be indexed."""
+    changed: list[SourceFile] = []
+    skips: dict[bytes, SkipRecord] = {}
+    seen: set[bytes] = set()
+    for found in walk(root, max_file_bytes=max_file_bytes, ignore=ignore):
+        path = catalogue.encode_path(found.path)
+        if isinstance(found, Skipped):
+            if found.path == ".":
+                raise FileError(f"cannot read the folder {root}: {found.detail}", hint="mend its permissions")
+            skips[path] = SkipRecord(found)
+            continue
+        seen.add(path)
+        stat = (found.size_bytes, found.modified_ns, found.changed_ns)
+        record, skip = known.get(path), known_skips.get(path)
+        if skip is not None and stat == (skip.size_bytes, skip.modified_ns, skip.changed_ns):
+            skips[path] = skip
+            continue
+        if record is None or rebuild or stat != (record.size_bytes, record.modified_ns, record.changed_ns):
+            changed.append(found)
+    return changed, skips, seen
+
+
+class _Writer:
+    """Collects changed files and commits them when they make a batch."""
+
+    def __init__(self, database: Database, update: Update, racy_ns: int, rebuild: bool) -> None:
+        self._database = database
+        self._update = update
+        self._racy_ns = racy_ns
+        self._rebuild = rebuild
+        self._segment = SegmentWriter()
+        self._pending: list[_Pending] = []
+        self._removed: list[FileRecord] = []
+        self._text_chars = 0
+
+    def remove(self, records: Iterable[FileRecord]) -> None:
+        """Takes files out with the next commit."""
+        before = len(self._removed)
+        self._removed.extend(records)
+        self._update.removed_files += len(self._removed) - before
+
+    def add(self, source: SourceFile, known: FileRecord | None, max_file_bytes: int) -> SkipRecord | None:
+        """Reads and chunks a file; commits when the batch is full. Returns why it is left out, where it is."""
+        data = read_file(source, max_file_bytes=max_file_bytes)
+        if isinstance(data, Skipped):
+            return self._leave_out(source, known, data)
+        content_hash = hashlib.blake2b(data, digest_size=16).digest()
+        if known is not None and known.content_hash == content_hash and not self._rebuild:
+            self._pending.append(_Pending(source, content_hash, known))
+            return None
+        chunked = _chunk(source.path, data)
+        if isinstance(chunked, Skipped):
+            return self._leave_out(source, known, chunked)
+        for chunk in chunked.chunks:
+            text = encoder_text(chunk)
+            key = content_key(text)
+            self._segment.add(chunk, lexical_terms(chunk), key, ranker_text(chunk))
+            if self._text_chars < TEXTS_MAX_CHARS and key not in self._update.texts:
+                self._update.texts[key] = text
+                self._text_chars += len(text)
+        self._pending.append(_Pending(source, content_hash, known, chunked.language, len(chunked.chunks)))
+        self._update.updated_files += 1
+        if len(self._segment) >= COMMIT_CHUNKS:
+            self.commit()
+        return None
+
+    def _leave_out(self, source: SourceFile, known: FileRecord | None, skipped: Skipped) -> SkipRecord:
+        if known is not None:
+            self.remove([known])
+        if skipped.reason in (SkipReason.CHANGED, SkipReason.UNREADABLE):
+            return SkipRecord(skipped)  # without times, so that the next build tries again
+        return SkipRecord(skipped, source.size_bytes, self._stored_time(source), source.changed_ns)
+
+    def _stored_time(self, source: SourceFile) -> int:
+        return -1 if max(source.modified_ns, source.changed_ns) >= self._racy_ns else source.modified_ns
+
+    def commit(self) -> None:
+        """Writes what was collected in one transaction, and merges segments in the same."""
+        if not self._pending and not self._removed:
+            return
+        database = self._database
+        with transaction(database):
+            replaced = [pending.known for pending in self._pending if pending.known and pending.chunks is not None]
+            mark_dead(database, ((record.first_number, record.chunks) for record in [*self._removed, *replaced]))
+            database.executemany("DELETE FROM files WHERE id = ?", ((record.id,) for record in self._removed))
+            first = catalogue.get_meta(database, "next_number", 0)
+            file_ids: list[int] = []
+            for pending in self._pending:
+                if pending.chunks is None:
+                    self._write_times(pending)
+                    continue
+                file_id = self._write_file(pending, first + len(file_ids))
+                file_ids.extend([file_id] * pending.chunks)
+            self._segment.write(database, file_ids)
+            merge_segments(database)
+            catalogue.set_meta(database, "built_s", time.time())
+        self._segment, self._pending, self._removed = SegmentWriter(), [], []
+
+    def _write_times(self, pending: _Pending) -> None:
+        source = pending.source
+        self._database.execute(
+            "UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ? WHERE path = ?",
+            (source.size_bytes, self._stored_time(source), source.changed_ns, catalogue.encode_path(source.path)),
+        )
+
+    def _write_file(self, pending: _Pending, first_number: int) -> int:
+        source = pending.source
+        rows = self._database.execute(
+            "INSERT INTO files (path, size_bytes, mtime_ns, ctime_ns, content_hash, language, first_number, chunks)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes,"
+            " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, content_hash = excluded.content_hash,"
+            " language = excluded.language, first_number = excluded.first_number, chunks = excluded.chunks"
+            " RETURNING id",
+            (
+                catalogue.encode_path(source.path),
+                source.size_bytes,
+                self._stored_time(source),
+                source.changed_ns,
+                pending.content_hash,
+                catalogue.language_code(self._database, pending.language),
+                first_number,
+                pending.chunks,
+            ),
+        ).fetchall()
+        return rows[0][0]
+
+
+def _chunk(path: str, data: bytes) -> FileChunks | Skipped:
+    try:
+        return chunk_file(path, data)
+    except (RecursionError, MemoryError) as error:  # a bound of the parser that a hostile file may reach
+        return Skipped(path, SkipReason.UNREADABLE, f"cannot be parsed: {type(error).__name__}")

@@ -1,0 +1,198 @@
+"""Fits the weights of the first stage, and of the blend with the ranker, to recorded pools (`pools.py`).
+
+    python tests/benchmarks/fit_blend.py POOLS.npz ... [--reranked] [--without SIGNAL ...] [--ablate] [--folds]
+        [--write blend.json]
+
+Loss: for each query, -log of the softmax mass on the candidates that answer it, plus a quadratic prior at zero; each
+set weighs the same, so that neither files nor functions decide alone. Worded queries and symbol look-ups have weights
+of their own. Reported figures are leave-one-language-out (repos_dev) and leave-one-repository-out (questions): no query
+is scored by weights that saw its language or repository. `crowding` is then chosen on a grid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+
+from codeseek.retrievers.fusion import order_without_crowding
+from codeseek.retrievers.signals import SIGNALS
+
+PRIOR = 0.5  # in nats for a weight of 1, against the sum of all losses per 100 queries
+CROWDINGS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
+
+
+@dataclass
+class Recorded:
+    set_name: str
+    repository: str
+    fold: str
+    group: str
+    query: str
+    targets: int
+    symbol: bool
+    signals: np.ndarray
+    covered: np.ndarray
+    files: np.ndarray
+    logits: np.ndarray
+
+
+def load(path: Path) -> list[Recorded]:
+    stored = np.load(path)
+    records = []
+    for number, (repository, fold, group, query, targets, symbol, _) in enumerate(json.loads(str(stored["queries"]))):
+        field = {name: stored[f"{number}/{name}"] for name in ("signals", "covered", "files", "logits")}
+        records.append(Recorded(path.stem, repository, fold, group, query, targets, symbol, **field))
+    return records
+
+
+def features(record: Recorded, names: list[str], reranked: bool) -> np.ndarray:
+    columns = record.signals[:, [SIGNALS.index(name) for name in names if name != "ranker"]]
+    if not reranked:
+        return columns
+    return np.column_stack([columns, np.nan_to_num(record.logits)])
+
+
+def fit(records: list[Recorded], names: list[str], reranked: bool, prior: float) -> np.ndarray:
+    """Weights [len(names)] for queries of one kind."""
+    sizes: dict[str, int] = {}
+    for record in records:
+        sizes[record.set_name] = sizes.get(record.set_name, 0) + 1
+    problems = []
+    for record in records:
+        rows = np.flatnonzero(~np.isnan(record.logits)) if reranked else np.arange(len(record.signals))
+        relevant = record.covered[rows].any(axis=1)
+        if relevant.any() and not relevant.all():
+            problems.append((features(record, names, reranked)[rows], relevant, 1 / sizes[record.set_name]))
+    total = sum(weight for *_, weight in problems)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = 0.0, np.zeros_like(weights)
+        for matrix, relevant, share in problems:
+            scores = matrix @ weights
+            scores -= scores.max()
+            exponents = np.exp(scores)
+            mass, hit = exponents.sum(), exponents[relevant].sum() + 1e-30
+            value += share * (math.log(mass) - math.log(hit))
+            gradient += share * ((exponents @ matrix) / mass - (exponents[relevant] @ matrix[relevant]) / hit)
+        return value / total + prior / 100 * weights @ weights, gradient / total + prior / 50 * weights
+
+    return minimize(loss, np.zeros(len(names)), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+
+
+def order(record: Recorded, weights: np.ndarray, names: list[str], reranked: bool, crowding: float) -> np.ndarray:
+    scores = features(record, names, reranked) @ weights
+    if reranked:
+        rest = np.isnan(record.logits)
+        if rest.any() and not rest.all():
+            scores[rest] += scores[~rest].min() - scores[rest].max()
+    return np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)], dtype=int)
+
+
+def ndcg(record: Recorded, rows: np.ndarray) -> float:
+    gains = np.zeros(10)
+    for target in record.covered.T:
+        found = np.flatnonzero(target[rows[:10]])
+        if len(found):
+            gains[found[0]] = 1.0
+    ideal = sum(1 / math.log2(place + 2) for place in range(min(10, record.targets)))
+    return float(sum(gain / math.log2(place + 2) for place, gain in enumerate(gains)) / ideal)
+
+
+def reciprocal_rank(record: Recorded, rows: np.ndarray) -> float:
+    found = np.flatnonzero(record.covered[rows[:10]].any(axis=1))
+    return 1 / (found[0] + 1) if len(found) else 0.0
+
+
+def score(records: list[Recorded], values: list[float]) -> tuple[float, dict[str, float]]:
+    """Macro mean over repositories (repos_dev) or mean over queries, and the mean by group."""
+    groups: dict[str, list[float]] = {}
+    repositories: dict[str, list[float]] = {}
+    for record, value in zip(records, values, strict=True):
+        groups.setdefault(record.group, []).append(value)
+        repositories.setdefault(record.repository, []).append(value)
+    macro = float(np.mean([np.mean(part) for part in repositories.values()]))
+    mean = macro if records[0].set_name == "repos_dev" else float(np.mean(values))
+    return mean, {name: float(np.mean(part)) for name, part in sorted(groups.items())}
+
+
+class Weights:
+    """Fitted by fold, so that each query is scored by weights that did not see its fold; fold None is all of them."""
+
+    def __init__(self, records: list[Recorded], names: list[str], reranked: bool, prior: float, folds: bool) -> None:
+        self.names, self.reranked = names, reranked
+        wanted = [None, *sorted({record.fold for record in records})] if folds else [None]
+        self.fitted = {
+            (fold, symbol): fit([r for r in records if r.symbol == symbol and r.fold != fold], names, reranked, prior)
+            for fold in wanted
+            for symbol in (False, True)
+        }
+
+    def of(self, record: Recorded, held_out: bool) -> np.ndarray:
+        return self.fitted[record.fold if held_out else None, record.symbol]
+
+    def evaluate(
+        self, records: list[Recorded], crowding: float, held_out: bool
+    ) -> dict[str, tuple[float, dict[str, float]]]:
+        out = {}
+        for name in dict.fromkeys(record.set_name for record in records):
+            part = [record for record in records if record.set_name == name]
+            measure = ndcg if name == "repos_dev" else reciprocal_rank
+            values = [measure(r, order(r, self.of(r, held_out), self.names, self.reranked, crowding)) for r in part]
+            out[name] = score(part, values)
+        return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pools", type=Path, nargs="+")
+    parser.add_argument("--reranked", action="store_true", help="fit the blend with the ranker's logits")
+    parser.add_argument("--without", nargs="*", default=[], help="signals to leave out")
+    parser.add_argument("--prior", type=float, default=PRIOR)
+    parser.add_argument("--folds", action="store_true", help="fit once a fold and report what was held out")
+    parser.add_argument("--ablate", action="store_true", help="refit without each signal in turn")
+    parser.add_argument("--write", type=Path, help="put the weights into this blend.json")
+    args = parser.parse_args()
+    records = [record for path in args.pools for record in load(path)]
+    names = [name for name in SIGNALS if name not in args.without] + (["ranker"] if args.reranked else [])
+    for name in dict.fromkeys(record.set_name for record in records):
+        part = [record for record in records if record.set_name == name]
+        print(f"{name}: {len(part)} queries, pool holds an answer for {np.mean([r.covered.any() for r in part]):.3f}")
+    weights = Weights(records, names, args.reranked, args.prior, args.folds)
+    best, best_crowding = -1.0, 0.0
+    for crowding in CROWDINGS:
+        results = weights.evaluate(records, crowding, args.folds)
+        total = float(np.mean([mean for mean, _ in results.values()]))
+        print(f"crowding {crowding:4}: " + "  ".join(f"{name} {mean:.4f}" for name, (mean, _) in results.items()))
+        if total > best:
+            best, best_crowding = total, crowding
+    for name, (mean, groups) in weights.evaluate(records, best_crowding, args.folds).items():
+        print(f"{name} {mean:.4f} at crowding {best_crowding}: " + "  ".join(f"{k} {v:.3f}" for k, v in groups.items()))
+    for symbol in (False, True):
+        fitted = weights.fitted[None, symbol]
+        print("symbol" if symbol else "words", {n: round(float(w), 2) for n, w in zip(names, fitted, strict=True)})
+    if args.ablate:
+        for left_out in names:
+            fewer = Weights(
+                records, [name for name in names if name != left_out], args.reranked, args.prior, args.folds
+            )
+            fewer.reranked = args.reranked and left_out != "ranker"
+            results = fewer.evaluate(records, best_crowding, args.folds)
+            print(f"without {left_out:14}: " + "  ".join(f"{name} {mean:.4f}" for name, (mean, _) in results.items()))
+    if args.write:
+        blend = json.loads(args.write.read_text()) if args.write.exists() else {}
+        suffix = "_reranked" if args.reranked else ""
+        for kind, symbol in (("words", False), ("symbol", True)):
+            fitted = weights.fitted[None, symbol]
+            blend[kind + suffix] = {n: round(float(w), 4) for n, w in zip(names, fitted, strict=True)}
+        blend["crowding"] = best_crowding
+        args.write.write_text(json.dumps(blend, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Records the pools of judged queries: every signal of every candidate, and which of them answer.
+
+    python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranker]
+        [--only NAME ...] [--skip NAME ...]
+
+SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions). What `fit_blend.py` fits
+and measures, so that a weight can be tried without searching again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codeseek.cascade import DEFAULT_DEPTH
+from codeseek.retrievers.fusion import order_without_crowding
+from codeseek.retrievers.query import parse_query
+from codeseek.search import Searcher, open_searcher
+from codeseek.types import StoredChunk
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A query and its targets: (path, first line, last line), lines 0 for a whole file."""
+
+    query: str
+    group: str
+    targets: list[tuple[str, int, int]]
+
+
+def load_repos_dev(shared: Path, repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
+    folder = shared / "bench" / "repos_dev"
+    for spec in json.loads((folder / "repos.json").read_text()):
+        root = repos / spec["name"] / (spec.get("benchmark_root") or "")
+        tasks = json.loads((folder / "annotations" / f"{spec['name']}.json").read_text())
+        judged = []
+        for task in tasks:
+            targets = []
+            for target in [*task.get("relevant", []), *task.get("secondary", [])]:
+                if isinstance(target, str):
+                    targets.append((target, 0, 0))
+                else:
+                    targets.append((target["path"], target.get("start_line") or 0, target.get("end_line") or 0))
+            judged.append(Judged(task["query"], task.get("category") or "semantic", targets))
+        yield spec["name"], spec["language"], root, judged
+
+
+def load_questions(shared: Path, repos: Path, part: str) -> Iterator[tuple[str, str, Path, list[Judged]]]:
+    by_repository: dict[str, list[Judged]] = defaultdict(list)
+    for line in (shared / "questions" / f"{part}.tsv").read_text().splitlines():
+        repository, path, span, _, style, question = line.split("\t")
+        start, end = map(int, span.split("-"))
+        by_repository[repository].append(Judged(question, style, [(path, start, end)]))
+    for repository, judged in sorted(by_repository.items()):
+        yield repository, repository, repos / repository, judged
+
+
+def answers(chunk: StoredChunk, target: tuple[str, int, int]) -> bool:
+    path, start, end = target
+    same = chunk.path == path or chunk.path.endswith(f"/{path}") or path.endswith(f"/{chunk.path}")
+    return same and (not start or (chunk.span.start_line <= end and chunk.span.end_line >= start))
+
+
+def record(searcher: Searcher, judged: Judged, targets_max: int, with_ranker: bool) -> dict[str, np.ndarray]:
+    pool = searcher.retrieve(judged.query)
+    covered = np.array(
+        [[answers(chunk, target) for target in judged.targets[:targets_max]] for chunk in pool.chunks], dtype=bool
+    ).reshape(len(pool), len(judged.targets[:targets_max]))
+    files = {path: number for number, path in enumerate(dict.fromkeys(chunk.path for chunk in pool.chunks))}
+    logits = np.full(len(pool), np.nan, np.float32)
+    if with_ranker and len(pool):
+        paths = [chunk.path for chunk in pool.chunks]
+        crowding = searcher.blend.crowding
+        rows = [row for row, _ in order_without_crowding(pool.scores, paths, crowding)[: 2 * DEFAULT_DEPTH]]
+        logits[rows] = searcher.ranker.rank(judged.query, [pool.chunks[row].document for row in rows])
+    return {
+        "signals": pool.signals.astype(np.float32),
+        "covered": covered,
+        "files": np.array([files[chunk.path] for chunk in pool.chunks], np.int32),
+        "scores": pool.scores,
+        "logits": logits,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("set", choices=["repos_dev", "dev", "train"])
+    parser.add_argument("--repos", type=Path, required=True)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--skip", nargs="*", default=[])
+    parser.add_argument("--ranker", action="store_true", help="record the ranker's logits of the first candidates")
+    args = parser.parse_args()
+    load = load_repos_dev if args.set == "repos_dev" else lambda *at: load_questions(*at, part=args.set)
+    arrays: dict[str, np.ndarray] = {}
+    queries = []
+    for name, language, root, judged in load(args.shared, args.repos):
+        if (args.only and name not in args.only) or name in args.skip or not root.is_dir():
+            continue
+        with open_searcher(root) as searcher:
+            for number, one in enumerate(judged):
+                key = f"{len(queries)}"
+                arrays |= {f"{key}/{field}": value for field, value in record(searcher, one, 16, args.ranker).items()}
+                symbol = parse_query(one.query).is_symbol
+                queries.append([name, language, one.group, one.query, len(one.targets), symbol, number])
+        print(f"{name:32} {len(judged):4} queries", file=sys.stderr, flush=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(args.out, queries=np.array(json.dumps(queries)), **arrays)
+
+
+if __name__ == "__main__":
+    main()

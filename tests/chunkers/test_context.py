@@ -1,0 +1,143 @@
+"""What models and the lexical index read: budgets, splitting, one rule for documents and queries."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codeseek.chunkers import chunk_file
+from codeseek.chunkers.comments import strip_marks
+from codeseek.chunkers.context import (
+    ENCODER_MAX_CHARS,
+    PATH_MAX_CHARS,
+    encoder_text,
+    lexical_terms,
+    query_terms,
+    ranker_text,
+    split_identifier,
+)
+from codeseek.types import Chunk
+
+SOURCE = b'''class HTTPClient:
+    def sendRequest(self, url, max_retries=3):
+        """Sends one request. Retries on timeouts."""
+
+        for attempt in range(max_retries):
+            connect(url)
+'''
+
+
+@pytest.fixture
+def method() -> Chunk:
+    return chunk_file("src/net/http_client.py", SOURCE).chunks[1]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "words"),
+    [
+        ("parseHTTPRequest2", "parse http request 2"),
+        ("get_user_by_id", "get user by id"),
+        ("XMLParser", "xml parser"),
+        ("userIDs", "user ids"),
+        ("utf8", "utf 8"),
+        ("MAX_SIZE", "max size"),
+        ("_private__name", "private name"),
+        ("std::vector<int>", "std vector int"),
+        ("größe", "größe"),
+        ("Überschrift", "überschrift"),
+        ("読み込み", "読み込み"),
+        ("A", "a"),
+        ("", ""),
+    ],
+)
+def test_split_identifier(identifier: str, words: str) -> None:
+    assert " ".join(split_identifier(identifier)) == words
+
+
+def test_encoder_text(method: Chunk) -> None:
+    assert encoder_text(method) == (
+        "method HTTPClient.sendRequest: http client send request\n"
+        "Sends one request. Retries on timeouts.\n"
+        "def sendRequest(self, url, max_retries=3):\n"
+        "for attempt in range(max_retries):\n"
+        "connect(url)"
+    )
+
+
+def test_ranker_text_adds_the_path(method: Chunk) -> None:
+    assert ranker_text(method) == "src net http client py\n" + encoder_text(method)
+
+
+def test_moved_file_reads_the_same() -> None:
+    first, second = (chunk_file(path, SOURCE).chunks[1] for path in ("a.py", "b/c.py"))
+    assert encoder_text(first) == encoder_text(second)
+    assert ranker_text(first) != ranker_text(second)
+
+
+def test_later_parts_keep_the_signature() -> None:
+    body = "".join(f"    call_number_{number}(argument)\n" for number in range(200))
+    chunks = chunk_file("a.py", f"def long_one(argument):\n{body}".encode()).chunks
+    assert len(chunks) > 1
+    assert all("def long_one(argument)" in encoder_text(chunk) for chunk in chunks)
+
+
+@settings(max_examples=20, deadline=None)
+@given(text=st.text(max_size=1500), path=st.text(max_size=300))
+def test_budgets(text: str, path: str) -> None:
+    for chunk in chunk_file("a.py", text.encode("utf-8", "surrogatepass")).chunks:
+        assert len(encoder_text(chunk)) <= ENCODER_MAX_CHARS
+        assert len(ranker_text(chunk)) <= ENCODER_MAX_CHARS + PATH_MAX_CHARS + 1
+        assert all(term == term.lower() for terms in lexical_terms(chunk).values() for term in terms)
+    assert query_terms(path) is not None
+
+
+def test_lexical_terms(method: Chunk) -> None:
+    terms = lexical_terms(method)
+    assert terms["path"] == ["src", "net", "httpclient", "http", "client", "py"]
+    assert terms["name"] == ["sendrequest", "send", "request"]
+    assert terms["scope"] == ["httpclient", "http", "client"]
+    assert "maxretries" in terms["signature"]
+    assert terms["documentation"] == ["send", "one", "request", "retry", "on", "timeout"]
+    assert "attempt" in terms["body"]
+    assert "timeout" not in terms["body"]
+
+
+def test_names_meet_across_styles() -> None:
+    assert set(query_terms("getUserById")) == set(query_terms("get_user_by_id")) | {"getuserbyid"}
+    assert query_terms("requests") == query_terms("Request")
+
+
+def test_query_without_stop_words() -> None:
+    assert query_terms("where are the ignored files skipped?") == ["ignored", "file", "skipped"]
+
+
+@pytest.mark.parametrize("query", ["", "   ", "?!", "the", "where is it"])
+def test_query_of_nothing_else_keeps_its_words(query: str) -> None:
+    assert bool(query_terms(query)) == any(character.isalpha() for character in query)
+
+
+@pytest.mark.parametrize("query", ["где пропускаются файлы", "忽略的文件在哪里", "🔥 hot path", "x" * 100_000])
+def test_any_query_has_terms_in_bounded_time(query: str) -> None:
+    assert all(len(term) <= 64 for term in query_terms(query))
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("/// Says.", "Says."),
+        (" * @param x", "@param x"),
+        ("/** Says. */", "Says."),
+        ("# Says.", "Says."),
+        ("-- | Says.", "Says."),
+        ("(** Says. *)", "Says."),
+        ("{- Says. -}", "Says."),
+        ('    """Says."""', "Says."),
+        ('  @doc """', ""),
+        ("// ---------", ""),
+        (" **bold** text", "**bold** text"),
+        ('say "hi"', 'say "hi"'),
+    ],
+)
+def test_comment_marks(line: str, text: str) -> None:
+    assert strip_marks(line) == text

@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codeseek.errors import ModelError
+from codeseek.retrievers.fusion import Blend, load_blend, order_without_crowding
+from codeseek.retrievers.query import parse_query
+from codeseek.retrievers.signals import SIGNALS
+
+
+def greedy(scores, files, crowding):
+    """The slow oracle: at each place, the best of what is left after its file's losses."""
+    left, taken, rows = list(range(len(files))), {}, []
+    while left:
+        row = max(left, key=lambda row: (scores[row] - crowding * taken.get(files[row], 0), -row))
+        left.remove(row)
+        taken[files[row]] = taken.get(files[row], 0) + 1
+        rows.append(row)
+    return rows
+
+
+@given(
+    st.lists(st.tuples(st.integers(-8, 8), st.sampled_from("abcd")), max_size=30),
+    st.sampled_from([0.0, 0.5, 1.0, 4.0]),
+)
+@settings(max_examples=300, deadline=None)
+def test_order_equals_the_greedy_oracle(candidates, crowding):
+    scores = np.array([score for score, _ in candidates], np.float64)
+    files = [file for _, file in candidates]
+    assert [row for row, _ in order_without_crowding(scores, files, crowding)] == greedy(scores, files, crowding)
+
+
+def test_scores_fall_and_hold_the_loss():
+    ordered = order_without_crowding(np.array([3.0, 2.9, 1.0]), ["a", "a", "b"], 2.5)
+    assert ordered == [(0, 3.0), (2, 1.0), (1, pytest.approx(0.4))]
+
+
+def test_weights_follow_the_kind_of_query():
+    blend = Blend(words={"lexical": 2.0}, symbol={"definition": 3.0})
+    assert blend.weights(parse_query("walk a tree"))[SIGNALS.index("lexical")] == 2.0
+    assert blend.weights(parse_query("walk_tree"))[SIGNALS.index("definition")] == 3.0
+    assert blend.weights(parse_query("walk_tree"))[SIGNALS.index("lexical")] == 0.0
+
+
+def test_a_blend_comes_back_from_its_file(tmp_path):
+    path = tmp_path / "blend.json"
+    path.write_text(json.dumps({"words": {"lexical": 1.5}, "words_reranked": {"ranker": 2.0}, "crowding": 0.25}))
+    blend = load_blend(path)
+    assert blend.crowding == 0.25
+    assert blend.weights_reranked(parse_query("two words"))[1] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot read the blend weights"),
+        ('{"wrods": {}}', "cannot read the blend weights"),
+        ('{"words": {"lexicla": 1}}', "unknown signals: lexicla"),
+    ],
+)
+def test_a_wrong_blend_is_refused(tmp_path, content, message):
+    path = tmp_path / "blend.json"
+    path.write_text(content)
+    with pytest.raises(ModelError, match=message):
+        load_blend(path)

@@ -1,0 +1,592 @@
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes.word_encoder import WordEncoder
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import codeseek.build
+import codeseek.update
+from codeseek.build import build_index
+from codeseek.chunkers.context import query_terms
+from codeseek.errors import FileError, IndexFormat, IndexLocked, IndexMissing, UsageError
+from codeseek.paths import CATALOGUE_NAME, index_dir
+from codeseek.stores import segments
+from codeseek.stores.locks import lock_holder, writer_lock
+from codeseek.stores.snapshot import open_index
+from codeseek.stores.sqlite import connect_writer
+from codeseek.types import Filters, Kind, SkipReason
+from codeseek.verify import verify_index
+
+QUERIES = ["parse the header", "open a connection", "close every file", "retry with backoff", "token", "def"]
+NAME = WordEncoder().name
+
+
+def function(name: str, body: str = "pass") -> str:
+    return f"def {name}(value):\n    '''Docs of {name.replace('_', ' ')}.'''\n    {body}\n    return value\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src/http.py").write_text(function("parse_header") + "\n\n" + function("open_connection"))
+    (folder / "src/files.py").write_text(function("close_file") + "\n\n" + function("retry_with_backoff"))
+    (folder / "README.md").write_text("# A token reader\n\nReads tokens.\n")
+    return folder
+
+
+@contextmanager
+def other_cache(folder: Path) -> Iterator[None]:
+    before = os.environ["CODESEEK_CACHE_DIR"]
+    os.environ["CODESEEK_CACHE_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ["CODESEEK_CACHE_DIR"] = before
+
+
+def answers(root: Path, depth: int = 20) -> list[tuple]:
+    """What every query finds, by what a user would see; scores exactly."""
+    encoder = WordEncoder()
+    found: list[tuple] = []
+    with open_index(root, NAME) as index:
+        for query in QUERIES:
+            lexical = index.lexical.search(query_terms(query), depth)
+            dense = index.dense.search(encoder.encode_queries([query])[0], depth)
+            for positions, scores in (lexical, dense):
+                chunks = index.chunks(index.numbers[positions])
+                found.append(
+                    tuple(
+                        (chunk.path, chunk.span, chunk.name, chunk.document, float(score))
+                        for chunk, score in zip(chunks, scores, strict=True)
+                    )
+                )
+        found.append((len(index), index.freshness.coverage, tuple(index.paths)))
+    return found
+
+
+def scratch_answers(root: Path, folder: Path) -> list[tuple]:
+    shutil.rmtree(folder, ignore_errors=True)
+    with other_cache(folder):
+        build_index(root, WordEncoder())
+        return answers(root)
+
+
+# --------------------------------------------------------------------------------------------------------- what it does
+
+
+def test_builds_what_it_says(root: Path) -> None:
+    encoder = WordEncoder()
+    (root / "empty.py").write_bytes(b"")
+    stages: list[str] = []
+    report = build_index(root, encoder, progress=lambda stage, done, total: stages.append(stage))
+    assert (report.files, report.updated_files, report.removed_files) == (3, 3, 0)
+    assert report.languages["python"] == 2
+    assert report.chunks == report.vectors == report.encoded == len(encoder.encoded) == 5
+    assert [(skipped.path, skipped.reason) for skipped in report.skipped] == [("empty.py", SkipReason.EMPTY)]
+    assert list(dict.fromkeys(stages)) == ["walk", "chunk", "encode", "graph"]
+    assert report.size_bytes > 0
+    assert verify_index(root, NAME) == []
+    with open_index(root, NAME) as index:
+        chunk = index.chunks(index.numbers[:1])[0]
+        assert index.chunks_of("src/http.py")[0].name == "parse_header"
+        assert index.path_of(0) == chunk.path
+        assert index.freshness.coverage == 1.0
+
+
+def test_finds_by_words_and_by_vector(root: Path) -> None:
+    build_index(root, WordEncoder())
+    lexical, dense = answers(root)[0], answers(root)[1]
+    assert lexical[0][2] == dense[0][2] == "parse_header"
+
+
+def test_an_unchanged_root_encodes_reads_and_writes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codeseek.update, "RACY_NS", -(10**18))
+    build_index(root, WordEncoder())
+    before = (index_dir(root) / CATALOGUE_NAME).read_bytes()
+    monkeypatch.setattr(codeseek.update, "read_file", lambda *_, **__: pytest.fail("a file was read"))
+    report = build_index(root, lambda: pytest.fail("the encoder was made"), encoder_name=NAME)
+    assert (report.updated_files, report.encoded) == (0, 0)
+    assert (index_dir(root) / CATALOGUE_NAME).read_bytes() == before
+
+
+def test_a_young_file_is_hashed_again(root: Path) -> None:
+    """An edit of the same length within the clock's resolution leaves the times alike."""
+    build_index(root, WordEncoder())
+    path = root / "src/http.py"
+    status = path.stat()
+    path.write_text(path.read_text().replace("parse_header", "parse_footer"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    report = build_index(root, WordEncoder())
+    assert report.updated_files == 1
+    assert "parse_footer" in {hit[2] for hit in answers(root)[0]}
+
+
+def test_an_edit_that_keeps_size_and_mtime_is_seen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codeseek.update, "RACY_NS", -(10**18))
+    path = root / "src/http.py"
+    build_index(root, WordEncoder())
+    status = path.stat()
+    time.sleep(0.02)
+    path.write_text(path.read_text().replace("parse_header", "parse_footer"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert build_index(root, WordEncoder()).updated_files == 1
+
+
+def test_moves_and_second_worktrees_cost_no_encoding(root: Path, tmp_path: Path) -> None:
+    build_index(root, WordEncoder())
+    (root / "lib").mkdir()
+    (root / "src/http.py").rename(root / "lib/web.py")
+    report = build_index(root, WordEncoder())
+    assert (report.encoded, report.updated_files, report.removed_files) == (0, 1, 1)
+    shutil.copytree(root, tmp_path / "worktree")
+    report = build_index(tmp_path / "worktree", lambda: pytest.fail("the encoder was made"), encoder_name=NAME)
+    assert (report.encoded, report.vectors) == (0, report.chunks)
+
+
+def test_a_file_that_is_left_out_later_leaves_the_index(root: Path) -> None:
+    build_index(root, WordEncoder())
+    (root / "src/http.py").write_bytes(b"\0binary")
+    (root / ".gitignore").write_text("files.py\n")
+    report = build_index(root, WordEncoder())
+    assert report.removed_files == 2
+    assert {hit[0] for hit in answers(root)[0]} <= {"README.md", ".gitignore"}
+    assert answers(root) == scratch_answers(root, root.parent / "scratch")
+
+
+def test_duplicates_all_come_back(root: Path) -> None:
+    for name in ("one", "two", "three"):
+        (root / f"{name}.py").write_text(function("count_copies"))
+    report = build_index(root, WordEncoder())
+    assert report.encoded == report.chunks - 2
+    with open_index(root, NAME) as index:
+        positions, scores = index.dense.search(WordEncoder().encode_queries([function("count_copies")])[0], 3)
+        assert [index.path_of(position) for position in positions] == ["one.py", "three.py", "two.py"]
+        assert len(set(scores)) == 1
+
+
+def test_without_vectors_first_and_with_them_later(root: Path) -> None:
+    assert build_index(root, None, vectors=False).vectors == 0
+    with open_index(root, NAME) as index:
+        assert index.freshness.coverage == 0.0
+        assert len(index.dense.search(np.ones(32, np.float32), 5)[0]) == 0
+    report = build_index(root, WordEncoder())
+    assert report.encoded == report.vectors == report.chunks
+    assert answers(root) == scratch_answers(root, root.parent / "scratch")
+
+
+def test_two_encoders_do_not_meet(root: Path) -> None:
+    build_index(root, WordEncoder())
+    other = WordEncoder("other", dimension=16)
+    assert build_index(root, other).encoded == 5
+    with open_index(root, "other") as index:
+        assert index.dense.vector(0).shape == (16,)
+    with open_index(root, NAME) as index:
+        assert index.dense.vector(0).shape == (32,)
+
+
+def test_filters_act_inside_retrieval(root: Path) -> None:
+    build_index(root, WordEncoder())
+    query = WordEncoder().encode_queries(["parse the header"])[0]
+    cases = {
+        Filters(languages=frozenset({"markdown"})): None,
+        Filters(globs=("!src/http.py",)): {"README.md", "src/files.py"},
+        Filters(paths=("src/",)): {"src/http.py", "src/files.py"},
+        Filters(paths=("./README.md",)): {"README.md"},
+        Filters(kinds=frozenset({Kind.FUNCTION})): {"src/http.py", "src/files.py"},
+        Filters(paths=("nowhere",)): set(),
+    }
+    with open_index(root, NAME) as index:
+        assert index.allowed(Filters()) is None
+        for filters, expected in cases.items():
+            if expected is None:
+                continue
+            allowed = index.allowed(filters)
+            dense = index.dense.search(query, 10, allowed)[0]
+            lexical = index.lexical.search(query_terms("header token docs"), 10, allowed)[0]
+            assert {index.path_of(position) for position in dense} == expected
+            assert {index.path_of(position) for position in lexical} == expected
+
+
+# ------------------------------------------------------------------------------------------- incremental equals scratch
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["write", "write", "append", "delete", "move", "copy"]),
+        st.integers(0, 5),
+        st.integers(0, 5),
+        st.integers(0, 10_000),
+    ),
+    min_size=1,
+    max_size=12,
+)
+WORDS = ["parse", "header", "open", "close", "file", "retry", "backoff", "token", "read", "write"]
+
+
+def apply_edit(root: Path, action: str, at: int, other: int, seed: int) -> None:
+    path, target = root / f"d{at % 2}/f{at}.py", root / f"d{other % 2}/f{other}.py"
+    for folder in (path.parent, target.parent):
+        folder.mkdir(exist_ok=True)
+    random_ = random.Random(seed)
+    text = "\n\n".join(function("_".join(random_.choices(WORDS, k=2))) for _ in range(random_.randrange(1, 4)))
+    if action == "write":
+        path.write_text(text)
+    elif action == "append" and path.exists():
+        path.write_text(path.read_text() + "\n\n" + text)
+    elif action == "delete":
+        path.unlink(missing_ok=True)
+    elif action == "move" and path.exists():
+        path.rename(target)
+    elif action == "copy" and path.exists():
+        target.write_text(path.read_text())
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS, seed=st.integers(0, 100), exact=st.booleans())
+def test_incremental_equals_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edits: list[tuple], seed: int, exact: bool
+) -> None:
+    monkeypatch.setattr(segments, "MERGE_RUN", 3)
+    monkeypatch.setattr(codeseek.build, "PENDING_MAX_ROWS", 3)
+    monkeypatch.setattr(codeseek.build, "EXACT_MAX_ROWS", 10_000 if exact else 2)
+    root = tmp_path / "edited"
+    for folder in (root, tmp_path / "incremental"):
+        shutil.rmtree(folder, ignore_errors=True)
+    root.mkdir()
+    apply_edit(root, "write", 0, 0, seed)
+    random_ = random.Random(seed)
+    with other_cache(tmp_path / "incremental"):
+        build_index(root, WordEncoder())
+        for edit in edits:
+            apply_edit(root, *edit)
+            if random_.random() < 0.7:
+                build_index(root, WordEncoder())
+        build_index(root, WordEncoder())
+        assert verify_index(root, NAME) == []
+        incremental = answers(root)
+    assert incremental == scratch_answers(root, tmp_path / "scratch")
+
+
+def test_a_deleted_chunk_never_returns(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "MERGE_RUN", 2)
+    for round_ in range(6):
+        (root / "src/new.py").write_text(function(f"version_{round_}"))
+        build_index(root, WordEncoder())
+        names = {hit[2] for found in answers(root)[:-1] for hit in found}
+        assert not names & {f"version_{before}" for before in range(round_)}
+
+
+def test_rebuild_reads_everything_again_and_answers_the_same(root: Path) -> None:
+    build_index(root, WordEncoder())
+    before = answers(root)
+    report = build_index(root, WordEncoder(), rebuild=True)
+    assert (report.updated_files, report.encoded) == (3, 0)
+    assert answers(root) == before
+    assert verify_index(root, NAME) == []
+
+
+# ----------------------------------------------------------------------------------------- readers, writers and killing
+
+
+def test_a_reader_keeps_its_state_through_builds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codeseek.build, "PENDING_MAX_ROWS", 0)
+    build_index(root, WordEncoder())
+    query = WordEncoder().encode_queries(["parse the header"])[0]
+    with open_index(root, NAME) as index:
+        first = index.dense.search(query, 3)[0]
+        for round_ in range(4):
+            (root / "src/http.py").write_text(function(f"other_{round_}"))
+            build_index(root, WordEncoder())
+        assert index.chunks(index.numbers[first])[0].name == "parse_header"
+        assert index.lexical.search(["header"], 5)[0].tolist() == first[:1].tolist()
+        assert np.array_equal(index.dense.search(query, 3)[0], first)
+    assert "parse_header" not in {hit[2] for hit in answers(root)[0]}
+
+
+def test_one_writer_at_a_time(root: Path) -> None:
+    build_index(root, WordEncoder())
+    lock = index_dir(root) / "lock"
+    with writer_lock(lock):
+        assert lock_holder(lock) == os.getpid()
+        with pytest.raises(IndexLocked, match=str(os.getpid())) as caught:
+            build_index(root, WordEncoder())
+        assert caught.value.hint
+        answers(root)  # readers do not care
+    assert lock_holder(lock) is None
+    build_index(root, WordEncoder())
+
+
+CHILD = """
+import os, random, signal, sys
+sys.path[:0] = [{tests!r}]
+from pathlib import Path
+import codeseek.build, codeseek.update
+from codeseek.stores import segments
+from codeseek.build import build_index
+from fakes.word_encoder import WordEncoder
+codeseek.update.COMMIT_CHUNKS, codeseek.build.ENCODE_BATCH, segments.MERGE_RUN = 6, 5, 3
+codeseek.build.EXACT_MAX_ROWS, codeseek.build.PENDING_MAX_ROWS = 10, 5
+"""
+
+KILLED = (
+    CHILD
+    + """
+root, caches, runs, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+random_ = random.Random(seed)
+
+def build(limit):
+    left = limit
+    def count(frame, event, argument):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(count)
+    build_index(root, WordEncoder())
+    sys.setprofile(None)
+    return limit - left
+
+total = None
+for run in range(-1, runs):
+    os.environ["CODESEEK_CACHE_DIR"] = str(caches / f"{run:03d}")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        events = build(1 << 60 if total is None else random_.randrange(1, total))
+        os.write(writing, str(events).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    if total is None:
+        total = int(os.read(reading, 64))
+"""
+)
+
+
+def child(script: str, *arguments: str) -> subprocess.Popen:
+    source = script.replace("{tests!r}", repr(str(Path(__file__).parent)))
+    return subprocess.Popen([sys.executable, "-c", source, *arguments], env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def many_files(root: Path, count: int = 12) -> None:
+    random_ = random.Random(1)
+    for at in range(count):
+        names = ["_".join(random_.choices(WORDS, k=3)) for _ in range(3)]
+        (root / f"m{at}.py").write_text("\n\n".join(map(function, names)))
+
+
+def check_killed_builds(root: Path, folder: Path, runs: int, seed: int) -> None:
+    many_files(root)
+    assert child(KILLED, str(root), str(folder), str(runs), str(seed)).wait(timeout=300) == 0
+    expected = scratch_answers(root, folder / "scratch")
+    unfinished = 0
+    for cache in sorted(folder.glob("[0-9]*")):
+        with other_cache(cache):
+            if (index_dir(root) / CATALOGUE_NAME).exists():
+                try:
+                    assert verify_index(root, NAME) == []
+                    answers(root)
+                except IndexMissing:
+                    pass  # killed before the schema was committed
+            unfinished += not (index_dir(root) / CATALOGUE_NAME).exists() or answers_or_none(root) != expected
+            build_index(root, WordEncoder())
+            assert verify_index(root, NAME) == []
+            assert answers(root) == expected
+    assert unfinished >= runs // 2  # else the kills came too late to mean anything
+
+
+def answers_or_none(root: Path) -> list[tuple] | None:
+    try:
+        return answers(root)
+    except IndexMissing:
+        return None
+
+
+def test_killed_at_any_moment_and_resumed(root: Path, tmp_path: Path) -> None:
+    check_killed_builds(root, tmp_path / "killed", runs=10, seed=7)
+
+
+@pytest.mark.slow
+def test_killed_at_200_moments_and_resumed(root: Path, tmp_path: Path) -> None:
+    check_killed_builds(root, tmp_path / "killed", runs=200, seed=int(time.time()))
+
+
+def test_killed_from_outside(root: Path, tmp_path: Path) -> None:
+    many_files(root, 80)
+    process = child(CHILD + "build_index(Path(sys.argv[1]), WordEncoder())", str(root))
+    deadline = time.monotonic() + 30
+    while not list(index_dir(root).parent.parent.glob("vectors/*-wal")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert verify_index(root, NAME) == []
+    build_index(root, WordEncoder())
+    assert answers(root) == scratch_answers(root, tmp_path / "scratch")
+
+
+def test_two_builds_at_once(root: Path, tmp_path: Path) -> None:
+    many_files(root)
+    script = CHILD + "build_index(Path(sys.argv[1]), WordEncoder(), wait_s=60)"
+    processes = [child(script, str(root)) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert verify_index(root, NAME) == []
+    assert answers(root) == scratch_answers(root, tmp_path / "scratch")
+
+
+# ------------------------------------------------------------------------------------------------------------- failures
+
+
+def test_a_damaged_catalogue_is_built_again(root: Path) -> None:
+    build_index(root, WordEncoder())
+    before = answers(root)
+    path = index_dir(root) / CATALOGUE_NAME
+    data = bytearray(path.read_bytes())
+    for damaged in (b"not a database" * 100, bytes(data[: len(data) // 2]), bytes(data[:100])):
+        path.write_bytes(damaged)
+        assert verify_index(root, NAME)
+        report = build_index(root, WordEncoder(), rebuild=True)
+        assert report.notes
+        assert report.encoded == 0
+        assert answers(root) == before
+
+
+def test_formats(root: Path) -> None:
+    build_index(root, WordEncoder())
+    path = index_dir(root) / CATALOGUE_NAME
+    for version in (0, 9):
+        database = connect_writer(path)
+        database.execute(f"PRAGMA user_version = {version}")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        with pytest.raises(IndexFormat, match=f"format {version}, this version reads") as caught:
+            open_index(root, NAME)
+        assert "codeseek index --rebuild" in caught.value.hint
+        if version == 9:
+            with pytest.raises(IndexFormat):  # that of a newer version is not ours to remove unasked
+                build_index(root, WordEncoder())
+        assert build_index(root, WordEncoder(), rebuild=version == 9).notes
+        assert verify_index(root, NAME) == []
+
+
+def test_damaged_vectors_are_made_again(root: Path) -> None:
+    build_index(root, WordEncoder())
+    before = answers(root)
+    store = next((index_dir(root).parent.parent / "vectors").glob("*.sqlite"))
+    store.write_bytes(b"garbage" * 1000)
+    shutil.rmtree(index_dir(root) / "dense")
+    report = build_index(root, WordEncoder())
+    assert report.notes
+    assert report.encoded == report.chunks
+    assert answers(root) == before
+
+
+@pytest.mark.parametrize("name", ["graph.hnsw", "vectors.npy", "keys.npy", "manifest.json", "rows.npy"])
+def test_a_damaged_generation_is_not_used_and_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(codeseek.build, "EXACT_MAX_ROWS", 2)
+    build_index(root, WordEncoder())
+    before = answers(root)
+    path = next(index_dir(root).glob(f"dense/*/*/{name}"))
+    for data in (b"", path.read_bytes()[:50], b"\xff" * path.stat().st_size):
+        path.write_bytes(data)
+        assert verify_index(root, NAME)
+        assert answers(root) == before
+        build_index(root, WordEncoder())
+        assert verify_index(root, NAME) == []
+        assert answers(root) == before
+        path = max(index_dir(root).glob(f"dense/*/*/{name}"))
+
+
+def test_a_graph_with_a_flipped_bit_is_not_given_to_hnswlib(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codeseek.build, "EXACT_MAX_ROWS", 2)
+    monkeypatch.setattr("codeseek.indexes.generation.HEAD_BYTES", 128)
+    build_index(root, WordEncoder())
+    before = answers(root)
+    path = next(index_dir(root).glob("dense/*/*/graph.hnsw"))
+    data = bytearray(path.read_bytes())
+    data[200] ^= 0x40
+    path.write_bytes(data)
+    with monkeypatch.context() as patch:
+        patch.setattr("codeseek.indexes.generation.load_graph", lambda *_: pytest.fail("hnswlib read it"))
+        assert answers(root) == before
+    assert verify_index(root, NAME)
+    build_index(root, WordEncoder(), rebuild=True)
+    assert verify_index(root, NAME) == []
+
+
+def test_refusals(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder"):
+        build_index(tmp_path / "nothing", WordEncoder())
+    with pytest.raises(UsageError, match="not a folder"):
+        build_index(root / "README.md", WordEncoder())
+    with pytest.raises(UsageError, match="encoder"):
+        build_index(root, None)
+    with pytest.raises(IndexMissing, match="not indexed") as caught:
+        open_index(root, NAME)
+    assert caught.value.hint == f"build the index: codeseek index {root}"
+    (tmp_path / "codeseek-cache").write_text("in the way")
+    with pytest.raises(FileError, match="cannot make the folder"):
+        build_index(root, WordEncoder())
+
+
+FULL_DISK = (
+    CHILD
+    + """
+import resource
+from codeseek.errors import FileError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    build_index(Path(sys.argv[1]), WordEncoder())
+except FileError as error:
+    sys.exit(0 if error.hint else 4)
+sys.exit(3)
+"""
+)
+
+
+@pytest.mark.parametrize("limit", [20_000, 60_000])
+def test_a_full_disk_is_said_and_survived(root: Path, tmp_path: Path, limit: int) -> None:
+    """A limit on the size of files fails writes as a full disk does."""
+    many_files(root, 80)
+    assert child(FULL_DISK, str(root), str(limit)).wait(timeout=60) == 0
+    report = build_index(root, WordEncoder())
+    assert report.vectors == report.chunks
+    assert verify_index(root, NAME) == []
+    assert answers(root) == scratch_answers(root, tmp_path / "scratch")
+
+
+def test_searching_a_cache_that_cannot_be_written(root: Path) -> None:
+    build_index(root, WordEncoder())
+    before = answers(root)
+    folder = index_dir(root)
+    for name in ("catalogue.sqlite-wal", "catalogue.sqlite-shm"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / CATALOGUE_NAME).chmod(0o400)
+    folder.chmod(0o500)
+    try:
+        assert answers(root) == before
+    finally:
+        folder.chmod(0o700)
+
+
+def test_odd_roots(tmp_path: Path) -> None:
+    for name in (b"with space", b"new\nline", b"caf\xe9", b"-dash"):
+        root = tmp_path / os.fsdecode(name)
+        root.mkdir()
+        (root / os.fsdecode(b"\xff.py")).write_text(function("parse_header"))
+        build_index(root, WordEncoder())
+        assert verify_index(root, NAME) == []
+        assert answers(root)[0][0][0] == "\udcff.py"

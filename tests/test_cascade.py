@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from codeseek.cascade import BUDGET_BATCH, rank_pool
+from codeseek.retrievers.fusion import Blend
+from codeseek.retrievers.hybrid import Pool
+from codeseek.retrievers.query import parse_query
+from codeseek.retrievers.signals import SIGNALS
+from codeseek.types import ByteRange, Kind, Span, StoredChunk
+
+
+class ByLength:
+    """A ranker whose logit is the length of the document."""
+
+    name = "by-length"
+
+    def __init__(self):
+        self.read = []
+
+    def rank(self, query, documents):
+        self.read.extend(documents)
+        return np.array([len(document) for document in documents], np.float32)
+
+
+def make_pool(scores, documents, paths=None, query="two words"):
+    paths = paths or [f"{number}.py" for number in range(len(scores))]
+    chunks = [
+        StoredChunk(number, path, "python", Kind.FUNCTION, "f", (), "f()", Span(1, 2), ByteRange(0, 9), 0, document)
+        for number, (path, document) in enumerate(zip(paths, documents, strict=True))
+    ]
+    signals = np.zeros((len(scores), len(SIGNALS)), np.float32)
+    signals[:, SIGNALS.index("lexical")] = scores
+    return Pool(parse_query(query), np.arange(len(scores)), chunks, signals, np.array(scores, np.float32))
+
+
+BLEND = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, symbol_reranked={}, crowding=0.0)
+
+
+def test_without_a_ranker_the_first_stage_decides():
+    ranked = rank_pool(make_pool([3.0, 2.0, 1.0], ["a", "bb", "ccc"]), BLEND)
+    assert ranked.rows.tolist() == [0, 1, 2]
+    assert np.isnan(ranked.logits).all()
+
+
+def test_the_ranker_is_added_to_the_first_stage():
+    ranked = rank_pool(make_pool([3.0, 2.0, 1.0], ["a", "bb", "cccccc"]), BLEND, ByLength())
+    assert ranked.rows.tolist() == [2, 0, 1]  # 7, 4, 4: the tie keeps the first stage's order
+    assert ranked.scores.tolist() == [7.0, 4.0, 4.0]
+
+
+def test_only_the_first_are_read_and_the_rest_stays_behind():
+    ranker = ByLength()
+    ranked = rank_pool(make_pool([4.0, 3.0, 2.0, 1.0], ["", "", "xx" * 50, "x"]), BLEND, ranker, depth=2)
+    assert ranker.read == ["", ""]
+    assert ranked.rows.tolist() == [0, 1, 2, 3]
+    assert np.isnan(ranked.logits).tolist() == [False, False, True, True]
+
+
+def test_what_crowding_keeps_back_is_not_read():
+    blend = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, crowding=10.0)
+    ranker = ByLength()
+    rank_pool(make_pool([4.0, 3.0, 2.0], ["a", "b", "c"], ["x.py", "x.py", "y.py"]), blend, ranker, depth=2)
+    assert ranker.read == ["a", "c"]
+
+
+def test_no_weight_for_the_ranker_means_that_it_does_not_read():
+    ranker = ByLength()
+    rank_pool(make_pool([1.0, 2.0], ["a", "b"], query="one_symbol"), BLEND, ranker)
+    assert ranker.read == []
+
+
+def test_a_spent_budget_stops_after_the_first_batch():
+    ranker = ByLength()
+    ranked = rank_pool(make_pool(np.arange(20, 0, -1.0), ["d"] * 20), BLEND, ranker, budget_ms=-1)
+    assert len(ranker.read) == BUDGET_BATCH
+    assert len(ranked.rows) == 20
+
+
+def test_an_ample_budget_changes_nothing():
+    pool = make_pool(np.arange(20, 0, -1.0), ["d" * (number % 7) for number in range(20)])
+    plain, budgeted = rank_pool(pool, BLEND, ByLength()), rank_pool(pool, BLEND, ByLength(), budget_ms=60_000)
+    assert plain.rows.tolist() == budgeted.rows.tolist()
+
+
+def test_an_empty_pool():
+    ranked = rank_pool(make_pool([], []), BLEND, ByLength())
+    assert ranked.rows.tolist() == []
+
+
+def test_probabilities_come_from_the_calibration():
+    blend = Blend(words={"lexical": 1.0}, crowding=0.0, calibration={"score": 2.0, "bias": -2.0})
+    ranked = rank_pool(make_pool([2.0, 1.0], ["a", "b"]), blend)
+    assert ranked.probabilities.tolist() == pytest.approx([1 / (1 + np.exp(-2)), 0.5])

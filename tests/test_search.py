@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes.encoder import LetterEncoder
+
+from codeseek.build import build_index
+from codeseek.errors import IndexMissing, UsageError
+from codeseek.retrievers.fusion import Blend
+from codeseek.search import Searcher, open_searcher
+from codeseek.stores.snapshot import open_index
+from codeseek.types import Filters, Kind
+
+WALK = '''"""Walking."""
+
+
+def walk_tree(root):
+    """Visit every folder below the root."""
+    for folder in root:
+        yield folder
+
+
+class Visitor:
+    """Counts what it sees."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def count_folder(self, folder):
+        self.seen += 1
+        if folder.hidden:
+            self.seen -= 1
+        return self.seen
+'''
+SOCKET = """package net
+
+// OpenSocket dials the address and retries twice.
+func OpenSocket(address string) error {
+	for attempt := 0; attempt < 3; attempt++ {
+		dial(address)
+	}
+	return nil
+}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "net").mkdir(parents=True)
+    (folder / "tests").mkdir()
+    (folder / "walk.py").write_text(WALK)
+    (folder / "net" / "socket.go").write_text(SOCKET)
+    (folder / "tests" / "test_walk.py").write_text("def test_walk_tree():\n    assert list(walk_tree([1])) == [1]\n")
+    return folder
+
+
+@pytest.fixture
+def searcher(root: Path):
+    encoder = LetterEncoder()
+    build_index(root, encoder, encoder_name=encoder.name)
+    with Searcher(open_index(root, encoder.name), encoder, None, Blend()) as opened:
+        yield opened
+
+
+def names(answer):
+    return [hit.name for hit in answer.hits]
+
+
+def test_a_description_finds_the_function(searcher):
+    answer = searcher.search("dials an address and retries")
+    assert answer.hits[0].name == "OpenSocket"
+    assert answer.hits[0].path == "net/socket.go"
+    assert answer.hits[0].text.startswith("// OpenSocket dials")
+    assert answer.hits[0].rank == 1
+
+
+def test_a_symbol_finds_its_definition_before_its_test(searcher):
+    assert searcher.search("walk_tree").hits[0].name == "walk_tree"
+    assert searcher.search("walkTree").hits[0].name == "walk_tree"
+
+
+def test_a_method_is_named_with_its_class(searcher):
+    assert "Visitor.count_folder" in names(searcher.search("count_folder"))
+
+
+def test_the_first_hits_do_not_depend_on_the_limit(searcher):
+    few, many = searcher.search("folder", limit=2), searcher.search("folder", limit=10)
+    assert names(few) == names(many)[:2]
+
+
+def test_answers_repeat_exactly(searcher):
+    assert searcher.search("folder").hits == searcher.search("folder").hits
+
+
+@pytest.mark.parametrize(
+    ("filters", "paths"),
+    [
+        (Filters(languages=frozenset({"go"})), {"net/socket.go"}),
+        (Filters(kinds=frozenset({Kind.METHOD})), {"walk.py"}),
+        (Filters(globs=("tests/**",)), {"tests/test_walk.py"}),
+        (Filters(globs=("!tests/**", "!net/**")), {"walk.py"}),
+        (Filters(paths=("net",)), {"net/socket.go"}),
+    ],
+)
+def test_filters_act_before_the_limit(searcher, filters, paths):
+    answer = searcher.search("walk tree folder retries", limit=20, filters=filters)
+    assert {hit.path for hit in answer.hits} == paths
+    assert answer.searched_chunks < len(searcher.index)
+
+
+def test_an_empty_query_is_an_error(searcher):
+    with pytest.raises(UsageError, match="query is empty"):
+        searcher.search("  \n")
+
+
+@pytest.mark.parametrize("query", ["在哪里打开套接字", "🦀🔥", "\x00\x1b[31m", "x" * 100_000, "%s %d \\ ' \" ;"])
+def test_odd_queries_answer_without_failing(searcher, query):
+    assert len(searcher.search(query).hits) <= 10
+
+
+def test_similar_leaves_out_the_place_itself(searcher):
+    answer = searcher.similar("walk.py", 4)
+    assert "walk_tree" not in names(answer)
+    assert answer.hits
+
+
+def test_similar_says_where_nothing_is_indexed(searcher):
+    with pytest.raises(UsageError, match="its chunks end at line"):
+        searcher.similar("walk.py", 999)
+    with pytest.raises(UsageError, match="not in the index"):
+        searcher.similar("absent.py", 1)
+
+
+def test_a_file_that_went_away_is_still_listed(searcher, root):
+    (root / "net" / "socket.go").unlink()
+    hit = searcher.search("OpenSocket").hits[0]
+    assert (hit.name, hit.text) == ("OpenSocket", "")
+
+
+def test_every_stage_is_explained(searcher):
+    hit = searcher.search("walk_tree").hits[0]
+    assert {"lexical", "definition", "first_stage", "final"} <= set(hit.stages)
+    assert {"lexical", "symbol"} <= set(hit.found_by)
+
+
+def test_without_vectors_words_alone_answer(root):
+    build_index(root, None, vectors=False)
+    with Searcher(open_index(root, None), LetterEncoder(), None, Blend()) as opened:
+        answer = opened.search("dials an address")
+    assert answer.hits[0].name == "OpenSocket"
+    assert "dense" not in answer.hits[0].found_by
+
+
+def test_a_search_builds_and_later_updates_the_index(root):
+    with open_searcher(root) as opened:
+        assert opened.built
+        assert opened.freshness.coverage == 1.0
+    (root / "walk.py").write_text(WALK.replace("walk_tree", "climb_tree"))
+    with open_searcher(root) as opened:
+        assert not opened.built
+        assert opened.freshness.updated_files == 1
+        assert opened.search("climb_tree").hits[0].name == "climb_tree"
+
+
+def test_without_an_update_a_missing_index_is_an_error(root):
+    with pytest.raises(IndexMissing):
+        open_searcher(root, update=False)
+
+
+def test_a_ranker_that_ships_is_read_only_where_it_weighs(searcher):
+    class Counting:
+        name = "counting"
+        calls = 0
+
+        def rank(self, query, documents):
+            self.calls += 1
+            return np.zeros(len(documents), np.float32)
+
+    searcher.ranker = ranker = Counting()
+    searcher.search("visit every folder")
+    assert ranker.calls == 1
+    searcher.search("visit every folder", rerank=False)
+    searcher.search("walk_tree")
+    assert ranker.calls == 1

@@ -1,0 +1,236 @@
+"""Mining: the files that the trainer reads, split by repository, and nothing from an excluded repository."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes.word_encoder import WordEncoder
+
+from codeseek.cli.app import run
+from codeseek.errors import DataError, UsageError
+from codeseek.evaluate import models
+from codeseek.evaluate.stages import Models
+from codeseek.retrievers.fusion import Blend
+from codeseek.train.data import load_training_set
+from codeseek.train.exclusions import check_allowed, load_exclusions, pack_exclusions, read_repository_name
+from codeseek.train.mining import MiningOptions, mine_repositories
+from codeseek.train.rankings import load_ranking
+
+LIST = Path("/work/shared/bench/excluded_repos.txt")
+VERBS = "collect combine filter measure order print reduce shift store split".split()
+THINGS = "apples buckets cables doors engines flowers gears hammers islands jackets".split()
+
+
+def write_repository(root: Path, seed: int, functions: int = 12) -> Path:
+    """Functions with documentation that none of the others has."""
+    (root / "src").mkdir(parents=True)
+    random = np.random.default_rng(seed)
+    for number in range(functions):
+        verb, thing = VERBS[number % 10], THINGS[(number + seed) % 10]
+        lines = [
+            f"    {thing}_{row} = {verb}({random.integers(1000)}, {THINGS[random.integers(10)]})" for row in range(6)
+        ]
+        text = (
+            f'def {verb}_{thing}_{number}(values):\n    """Will {verb} all the {thing} of batch {seed} {number}."""\n'
+        )
+        (root / "src" / f"{verb}_{number}.py").write_text(text + "\n".join(lines) + f"\n    return {thing}_1\n")
+    return root
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> list[Path]:
+    return [write_repository(tmp_path / f"someone+project{number}", number) for number in range(6)]
+
+
+def mine(roots: list[Path], out: Path, **options: Any) -> Any:
+    return mine_repositories(roots, out, WordEncoder(), MiningOptions(**options), load_exclusions())
+
+
+def test_the_splits_hold_whole_repositories_and_the_trainer_reads_them(roots: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = mine(roots, out, dev_share=0.5)
+    homes = {}
+    for split in ("train", "dev"):
+        pairs, documents, rankings = (read(out / split / f"{name}.jsonl") for name in ("pairs", "documents", "ranking"))
+        assert len(pairs) == len(rankings) == report.pairs[split] > 0
+        homes[split] = {pair["repository"] for pair in pairs}
+        texts = {document["document_id"]: document["text"] for document in documents}
+        for pair, ranking in zip(pairs, rankings, strict=True):
+            assert ranking["query_id"] == pair["query_id"]
+            assert texts[pair["document_id"]] == pair["document"]
+            assert pair["query"].lower() not in pair["document"].lower()
+            assert ranking["scores"] == sorted(ranking["scores"], reverse=True)
+            assert all(name.startswith(pair["repository"] + ":") for name in ranking["documents"])
+        loaded = load_training_set(
+            out / split / "pairs.jsonl",
+            out / split / "documents.jsonl",
+            lambda batch, limit: [[len(text) % 7] * min(3, limit) for text in batch],
+            tokenizer_name="fake",
+            vocabulary_size=10,
+            query_max_tokens=8,
+            document_max_tokens=8,
+            cache_dir=tmp_path / "cache",
+        )
+        ranked = load_ranking(out / split / "ranking.jsonl", loaded, 20)
+        assert (ranked.documents >= 0).any(axis=1).all()
+        assert not np.isnan(ranked.positive_scores).all()
+    assert not homes["train"] & homes["dev"]
+    assert len(homes["train"] | homes["dev"]) == 6
+
+
+def test_some_documentation_stays_so_that_its_lack_tells_nothing(roots: list[Path], tmp_path: Path) -> None:
+    mine(roots[:1], tmp_path / "out", dev_share=0.0, bare_share=0.5)
+    documents = read(tmp_path / "out/train/documents.jsonl")
+    targets = {pair["document_id"] for pair in read(tmp_path / "out/train/pairs.jsonl")}
+    kept = {document["document_id"] for document in documents if "Will " in document["text"]}
+    assert kept
+    assert targets
+    assert not kept & targets
+
+
+def test_a_rerun_writes_the_same(roots: list[Path], tmp_path: Path) -> None:
+    mine(roots[:2], tmp_path / "a", dev_share=0.0)
+    mine(list(reversed(roots[:2])), tmp_path / "b", dev_share=0.0)
+    for name in ("pairs", "documents", "ranking"):
+        assert (tmp_path / f"a/train/{name}.jsonl").read_bytes() == (tmp_path / f"b/train/{name}.jsonl").read_bytes()
+
+
+def test_a_copy_in_another_repository_gives_no_second_pair(tmp_path: Path) -> None:
+    first = write_repository(tmp_path / "someone+first", 1)
+    copy = write_repository(tmp_path / "someone+second", 1)
+    alone = mine([first], tmp_path / "a", dev_share=0.0).pairs["train"]
+    both = mine([first, copy], tmp_path / "b", dev_share=0.0)
+    assert both.pairs["train"] == alone > 0
+    assert both.rejected["near-duplicate of another pair's code"] == alone
+
+
+def test_pairs_and_chunks_can_be_bounded(roots: list[Path], tmp_path: Path) -> None:
+    report = mine(roots[:2], tmp_path / "a", dev_share=0.0, max_pairs=4)
+    assert report.pairs["train"] == 8
+    report = mine(roots[:1], tmp_path / "b", dev_share=0.0, max_chunks=3)
+    (facts,) = report.repositories.values()
+    assert facts["chunks"] == 3
+
+
+def test_nothing_to_mine_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "someone+empty").mkdir()
+    with pytest.raises(DataError, match="nothing was mined"):
+        mine([tmp_path / "someone+empty"], tmp_path / "out")
+
+
+# ----------------------------------------------------------------------------------------------------------- exclusions
+
+
+def repository(folder: Path, *, remote: str = "", **files: str) -> Path:
+    folder.mkdir(parents=True)
+    if remote:
+        (folder / ".git").mkdir()
+        (folder / ".git" / "config").write_text(f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {remote}\n')
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tmp: repository(tmp / "pallets+flask"),
+        lambda tmp: repository(tmp / "anything", remote="https://github.com/pallets/flask.git"),
+        lambda tmp: repository(tmp / "anything", remote="git@github.com:Pallets/Flask"),
+        lambda tmp: repository(tmp / "my+flask", package_json='{"repository": "https://github.com/pallets/flask"}'),
+        lambda tmp: repository(tmp / "mine", go_mod="module github.com/spf13/cobra\n\ngo 1.21\n"),
+        lambda tmp: repository(tmp / "flask"),
+    ],
+    ids=["folder", "https", "ssh", "manifest of a fork", "go module", "name without owner"],
+)
+def test_excluded_repositories_are_recognised(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="excluded"):
+        check_allowed(make(tmp_path), load_exclusions())
+
+
+def test_a_worktree_has_the_name_of_its_repository(tmp_path: Path) -> None:
+    main = repository(tmp_path / "main", remote="https://github.com/pallets/flask")
+    (main / ".git" / "worktrees" / "w").mkdir(parents=True)
+    (main / ".git" / "worktrees" / "w" / "commondir").write_text("../..\n")
+    tree = repository(tmp_path / "w")
+    (tree / ".git").write_text(f"gitdir: {main}/.git/worktrees/w\n")
+    assert read_repository_name(tree).full == "pallets/flask"
+
+
+def test_other_repositories_are_allowed(tmp_path: Path) -> None:
+    exclusions = load_exclusions()
+    assert check_allowed(repository(tmp_path / "a", remote="https://github.com/me/tool"), exclusions).full == "me/tool"
+    depends = 'dependencies = ["flask @ git+https://github.com/pallets/flask"]\n'
+    assert check_allowed(repository(tmp_path / "me+app", pyproject_toml=depends), exclusions).full == "me/app"
+    assert check_allowed(repository(tmp_path / "my-own-tool"), exclusions).full == "my-own-tool"
+
+
+def test_a_file_adds_to_the_list_and_takes_nothing_away(tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("# ours\nme/tool\n")
+    exclusions = load_exclusions(tmp_path / "more.txt")
+    for name in ("me+tool", "pallets+flask"):
+        with pytest.raises(UsageError, match="excluded"):
+            check_allowed(repository(tmp_path / name), exclusions)
+    (tmp_path / "bad.txt").write_text("me/tool\nnonsense\n")
+    with pytest.raises(DataError, match=r"bad\.txt:2 holds 'nonsense'"):
+        load_exclusions(tmp_path / "bad.txt")
+
+
+@pytest.mark.skipif(not LIST.exists(), reason="the list of excluded repositories is not on this machine")
+def test_the_package_enforces_the_whole_list() -> None:
+    names = [line.strip() for line in LIST.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    exclusions = load_exclusions()
+    assert [name for name in names if not exclusions.holds(name)] == []
+    shipped = Path(load_exclusions.__code__.co_filename).with_name("excluded_repositories.bin")
+    assert shipped.read_bytes() == pack_exclusions(names)
+
+
+# -------------------------------------------------------------------------------------------------------------- command
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    monkeypatch.setattr(models, "load_models", lambda *_, **__: Models(WordEncoder(), None, Blend()))
+
+    def call(*arguments: str) -> tuple[int, str]:
+        code = run(["mine", *arguments])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def test_the_command_mines_and_reports(
+    command: Callable[..., tuple[int, str]], roots: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, err = command(*map(str, roots[:2]), "--out", str(out), "--dev-share", "0", "--kinds", "documentation")
+    assert code == 0
+    assert f"training and 0 development pairs in {out}" in err
+    record = json.loads((out / "report.json").read_text())
+    assert sum(record["pairs"].values()) == len(read(out / "train/pairs.jsonl"))
+    assert not (out / "dev/pairs.jsonl").exists()
+
+
+def test_the_command_refuses_an_excluded_repository_and_writes_nothing(
+    command: Callable[..., tuple[int, str]], roots: list[Path], tmp_path: Path
+) -> None:
+    excluded = write_repository(tmp_path / "pallets+flask", 9)
+    code, err = command(str(roots[0]), str(excluded), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "is pallets/flask or a copy of it, which is excluded from training" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_names_wrong_arguments(command: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    assert "did you mean commit?" in command(str(tmp_path), "--out", "x", "--kinds", "comit")[1]
+    assert "named twice" in command(str(tmp_path), str(tmp_path), "--out", "x")[1]
+    assert "no such folder" in command(str(tmp_path / "none"), "--out", "x")[1]
