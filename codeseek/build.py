@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from codeseek.paths import CATALOGUE_NAME, index_dir, make_private_dir, resolve_
 from codeseek.stores import catalogue
 from codeseek.stores.locks import writer_lock
 from codeseek.stores.snapshot import Index, generation_dir, generation_key, open_index
-from codeseek.stores.sqlite import transaction, translated
+from codeseek.stores.sqlite import Database, transaction, translated
 from codeseek.stores.vectors import VectorStore, key_bytes, open_vectors
 from codeseek.types import BuildReport, Encoder, Progress
 from codeseek.update import Update, chunk_texts, update_catalogue
@@ -62,7 +63,8 @@ def build_index(
     rebuild: bool = False,
     vectors: bool = True,
     progress: Progress | None = None,
-    max_file_bytes: int = MAX_FILE_BYTES,
+    max_file_bytes: int | None = None,
+    default_max_file_bytes: int = MAX_FILE_BYTES,
     ignore: Sequence[str] = (),
     wait_s: float = 0.0,
 ) -> BuildReport:
@@ -77,7 +79,8 @@ def build_index(
             by content.
         vectors: False leaves out encoding, for an index that answers by words alone until the next build.
         progress: Told the stages "walk", "chunk", "encode" and "graph".
-        max_file_bytes: Larger files are skipped.
+        max_file_bytes: Larger files are skipped; remembered, so that the update before a search does as this build did.
+        default_max_file_bytes: The limit of an index for which none was ever given.
         ignore: More ignore rules, in the syntax of `.gitignore`.
         wait_s: How long to wait for another build.
 
@@ -95,23 +98,24 @@ def build_index(
     folder = make_private_dir(index_dir(root))
     timer, notes = _Timer(), []
     with writer_lock(folder / "lock", wait_s=wait_s):
-        update = _update(root, folder, rebuild, progress, max_file_bytes, ignore, timer, notes)
+        run = partial(
+            update_catalogue,
+            root=root,
+            rebuild=rebuild,
+            progress=progress,
+            max_file_bytes=max_file_bytes,
+            default_max_file_bytes=default_max_file_bytes,
+            ignore=ignore,
+            timer=timer,
+        )
+        update = _update(root, folder, rebuild, run, notes)
         encoded = 0
         if vectors and name is not None and encoder is not None:
             encoded = _add_vectors(root, folder, encoder, name, rebuild, update, progress, timer, notes)
         return _report(root, folder, name if vectors else None, update, encoded, timer, notes)
 
 
-def _update(
-    root: Path,
-    folder: Path,
-    rebuild: bool,
-    progress: Progress,
-    max_file_bytes: int,
-    ignore: Sequence[str],
-    timer: _Timer,
-    notes: list[str],
-) -> Update:
+def _update(root: Path, folder: Path, rebuild: bool, run: Callable[[Database], Update], notes: list[str]) -> Update:
     """The catalogue's part. One that cannot be used is removed and made anew: nothing in it is lost but time."""
     path = folder / CATALOGUE_NAME
     for last in (False, True):
@@ -121,15 +125,7 @@ def _update(
                 with translated(path):
                     if rebuild and database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                         raise IndexDamaged(f"{path} is damaged", hint="codeseek index --rebuild")
-                    return update_catalogue(
-                        database,
-                        root,
-                        rebuild=rebuild,
-                        progress=progress,
-                        max_file_bytes=max_file_bytes,
-                        ignore=ignore,
-                        timer=timer,
-                    )
+                    return run(database)
             finally:
                 database.close()
         except IndexFormat as error:
@@ -171,8 +167,11 @@ def _add_vectors(
     timer: _Timer,
     notes: list[str],
 ) -> int:
-    with open_index(root, name) as index, _open_store(name, notes) as store, timer("encode"):
-        encoded = _encode_missing(index, index.dense, store, encoder, update, progress)
+    with open_index(root, name) as index, timer("encode"):
+        if not rebuild and index.dense.has_vector.all() and not _wants_generation(index.dense):
+            return 0  # as before most searches: nothing more is opened
+        with _open_store(name, notes) as store:
+            encoded = _encode_missing(index, index.dense, store, encoder, update, progress)
     generation = None
     with open_index(root, name) as index, _open_store(name, notes) as store, timer("graph"):
         if rebuild or _wants_generation(index.dense):

@@ -18,6 +18,8 @@ from codeseek.types import Ranker
 # Candidates that the ranker reads by default, and how many at a time under a budget; see tests/benchmarks/LOG.md.
 DEFAULT_DEPTH = 30
 BUDGET_BATCH = 8
+# Keeps the best unread candidate behind the worst that was read, whatever float32 rounds.
+UNREAD_MARGIN = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def rank_pool(
         # The rest keeps its order and its distance behind the last that was read.
         rest = np.flatnonzero(np.isnan(logits))
         if len(rest):
-            scores[rest] += blended.min() - scores[rest].max()
+            scores[rest] += blended.min() - scores[rest].max() - UNREAD_MARGIN
         scores[rows] = blended
     ordered = order_without_crowding(scores, files, blend.crowding)
     rows = np.array([row for row, _ in ordered], dtype=np.int64)
@@ -80,14 +82,14 @@ def rank_pool(
 def _read(pool: Pool, ranker: Ranker, rows: list[int], budget_ms: float | None) -> np.ndarray:
     """Logits of the first of `rows`, as many as the budget allows."""
     if budget_ms is None:
-        return ranker.rank(pool.query.text, [pool.chunks[row].document for row in rows])
+        return ranker.rank(pool.query.text, pool.documents(rows))
     started = time.perf_counter()
     parts: list[np.ndarray] = []
     for start in range(0, len(rows), BUDGET_BATCH):
         if start and (time.perf_counter() - started) * 1000 > budget_ms:
             break
         batch = rows[start : start + BUDGET_BATCH]
-        parts.append(ranker.rank(pool.query.text, [pool.chunks[row].document for row in batch]))
+        parts.append(ranker.rank(pool.query.text, pool.documents(batch)))
     return np.concatenate(parts)
 
 

@@ -5,6 +5,8 @@ Whatever is not indexed comes out as a `Skipped` with its reason; one bad file n
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import re
 import stat
@@ -14,10 +16,13 @@ from pathlib import Path
 from codeseek.ignore import IgnoreChain
 from codeseek.types import Skipped, SkipReason, SourceFile
 
-__all__ = ["MAX_FILE_BYTES", "read_file", "walk"]
+__all__ = ["MAX_FILE_BYTES", "content_hash", "read_file", "read_inside", "walk"]
 
 MAX_FILE_BYTES = 1 << 20  # as semble and zoekt (2 MB) have it in kind; code above it is generated or data
 VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj", ".bzr", "CVS", "_darcs"})
+
+# Links are not followed, and a FIFO is not waited for.
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 BINARY_PROBE_BYTES = 8192  # git looks for NUL in the first 8000 bytes
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -135,11 +140,11 @@ def read_file(source: SourceFile, *, max_file_bytes: int = MAX_FILE_BYTES) -> by
     than the limit, however fast it grows.
     """
     try:
-        descriptor = os.open(source.absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(source.absolute, _OPEN_FLAGS)
+        before = _regular(descriptor)
+        if before is None:
+            return Skipped(source.path, SkipReason.SPECIAL)
         with open(descriptor, "rb", buffering=0) as file:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                return Skipped(source.path, SkipReason.SPECIAL)
             if before.st_size > max_file_bytes:
                 return Skipped(source.path, SkipReason.TOO_LARGE, f"{before.st_size:,} bytes, limit {max_file_bytes:,}")
             data = _read_at_most(file, max_file_bytes + 1)
@@ -152,6 +157,46 @@ def read_file(source: SourceFile, *, max_file_bytes: int = MAX_FILE_BYTES) -> by
         return Skipped(source.path, SkipReason.CHANGED)
     reason, detail = _reason_to_skip(data)
     return data if reason is None else Skipped(source.path, reason, detail)
+
+
+def read_inside(root: Path, path: str, *, max_bytes: int) -> bytes:
+    """The first bytes of a file under `root`, at most `max_bytes`; for files that the walk found some time ago.
+
+    Args:
+        root: A folder.
+        path: Relative to it, with forward slashes. No part of it may be a link by now.
+
+    Raises:
+        OSError: If it cannot be opened so, or is no regular file.
+    """
+    *folders, name = path.split("/")
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in folders:
+            inner = os.open(part, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        descriptor = os.open(name, _OPEN_FLAGS, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if _regular(descriptor) is None:
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    with open(descriptor, "rb", buffering=0) as file:
+        return _read_at_most(file, max_bytes)
+
+
+def _regular(descriptor: int) -> os.stat_result | None:
+    """The status of a regular file; anything else is closed, which `open` leaves undone for a folder."""
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return status
+    os.close(descriptor)
+    return None
+
+
+def content_hash(data: bytes) -> bytes:
+    """What tells one content of a file from another."""
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def _read_at_most(file, limit: int) -> bytes:  # noqa: ANN001 - a raw file

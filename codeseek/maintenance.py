@@ -10,15 +10,26 @@ from pathlib import Path
 
 from codeseek.build import folder_bytes
 from codeseek.errors import CodeseekError, FileError, IndexMissing
+from codeseek.files import MAX_FILE_BYTES, content_hash, read_file
 from codeseek.paths import CATALOGUE_NAME, cache_dir, index_dir, indexes_dir
 from codeseek.stores import catalogue
 from codeseek.stores.locks import lock_holder, writer_lock
 from codeseek.stores.snapshot import open_index
 from codeseek.stores.sqlite import connect_reader, translated
 from codeseek.stores.vectors import VectorStore
-from codeseek.types import SkipReason
+from codeseek.types import Skipped, SkipReason
+from codeseek.update import compare_files
 
-__all__ = ["IndexEntry", "IndexStatus", "index_status", "list_indexes", "prune_vectors", "remove_index"]
+__all__ = [
+    "Changes",
+    "IndexEntry",
+    "IndexStatus",
+    "count_changes",
+    "index_status",
+    "list_indexes",
+    "prune_vectors",
+    "remove_index",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,18 @@ class IndexStatus:
     size_bytes: int
     built_s: float
     builder: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How many files the next update will read anew, add and take out."""
+
+    changed: int
+    new: int
+    removed: int
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.new or self.removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +96,30 @@ def index_status(root: Path, encoder_name: str | None = None) -> IndexStatus:
             built_s=index.built_s,
             builder=lock_holder(folder / "lock"),
         )
+
+
+def count_changes(root: Path, default_max_file_bytes: int = MAX_FILE_BYTES) -> Changes:
+    """Compares the files under `root` with its index, as the next update will. Reads only those whose times differ.
+
+    Raises:
+        IndexMissing, IndexFormat, IndexDamaged: As `open_index`.
+        FileError: If the root cannot be read.
+    """
+    with open_index(root) as index:
+        known, skips = index.files(), index.skip_records()
+        limit = index.max_file_bytes or default_max_file_bytes
+    differing, _, seen = compare_files(root, known, skips, max_file_bytes=limit)
+    changed, new, removed = 0, 0, len(known.keys() - seen)
+    for source in differing:
+        record = known.get(catalogue.encode_path(source.path))
+        data = read_file(source, max_file_bytes=limit)
+        if isinstance(data, Skipped):
+            removed += record is not None
+        elif record is None:
+            new += 1
+        elif content_hash(data) != record.content_hash:
+            changed += 1
+    return Changes(changed, new, removed)
 
 
 def list_indexes() -> list[IndexEntry]:

@@ -10,8 +10,10 @@ import numpy as np
 
 from codeseek.build import build_index
 from codeseek.cascade import DEFAULT_DEPTH, Ranked, rank_pool
+from codeseek.chunkers.source import Source
 from codeseek.encoders import LazyEncoder
 from codeseek.errors import IndexDamaged, IndexFormat, IndexMissing, UsageError
+from codeseek.files import MAX_FILE_BYTES, content_hash, read_inside
 from codeseek.rankers import IdentityRanker, LazyRanker
 from codeseek.retrievers.fusion import Blend, load_blend
 from codeseek.retrievers.hybrid import HybridRetriever, Pool
@@ -31,6 +33,7 @@ def open_searcher(
     device: str = "auto",
     progress: Progress | None = None,
     update: bool = True,
+    max_file_bytes: int | None = None,
 ) -> Searcher:
     """Opens the index of `root` for queries, building it first or bringing it up to date.
 
@@ -41,6 +44,7 @@ def open_searcher(
         device: auto, cpu, cuda or mps.
         progress: Told how a build goes.
         update: False searches the index as it is.
+        max_file_bytes: The limit for files of an index for which `build_index` was given none.
 
     Raises:
         IndexMissing: If there is no index and `update` is False.
@@ -53,7 +57,13 @@ def open_searcher(
             open_index(root, lazy_encoder.name).close()
         except (IndexMissing, IndexFormat, IndexDamaged):
             built = True
-        report = build_index(root, lazy_encoder, encoder_name=lazy_encoder.name, progress=progress)
+        report = build_index(
+            root,
+            lazy_encoder,
+            encoder_name=lazy_encoder.name,
+            progress=progress,
+            default_max_file_bytes=max_file_bytes or MAX_FILE_BYTES,
+        )
         updated_files, removed_files = report.updated_files, report.removed_files
     index = open_index(root, lazy_encoder.name)
     blend_path = lazy_encoder.folder / "blend.json" if lazy_encoder.folder else None
@@ -167,7 +177,7 @@ class Searcher:
         found, cosines = self.index.dense.search(vector, limit + 1, self.index.allowed(filters))
         kept = [(int(at), float(score)) for at, score in zip(found, cosines, strict=True) if at != position][:limit]
         stored = self.index.chunks(self.index.numbers[[at for at, _ in kept]]) if kept else []
-        texts = _read_texts(self.root, stored)
+        texts = self._read_texts(stored)
         hits = tuple(
             _hit(rank, chunk, max(0.0, score), ("dense",), {"cosine": score}, text)
             for rank, (chunk, (_, score), text) in enumerate(zip(stored, kept, texts, strict=True), 1)
@@ -179,7 +189,7 @@ class Searcher:
         rows = ranked.rows[:limit]
         chunks = [pool.chunks[row] for row in rows]
         hits = []
-        for place, (row, chunk, text) in enumerate(zip(rows, chunks, _read_texts(self.root, chunks), strict=True)):
+        for place, (row, chunk, text) in enumerate(zip(rows, chunks, self._read_texts(chunks), strict=True)):
             candidate = pool.candidate(row)
             stages = dict(candidate.stages) | {"first_stage": candidate.score}
             found_by = candidate.found_by
@@ -189,6 +199,25 @@ class Searcher:
             stages["final"] = float(ranked.scores[place])
             hits.append(_hit(place + 1, chunk, float(ranked.probabilities[place]), found_by, stages, text))
         return tuple(hits)
+
+    def _read_texts(self, chunks: Sequence[StoredChunk]) -> list[str]:
+        """The source of each chunk; "" where its file is gone, or no longer the one that was indexed."""
+        sources = {path: self._read_source(path) for path in dict.fromkeys(chunk.path for chunk in chunks)}
+        return [
+            source.text(chunk.bytes.start, chunk.bytes.end).removeprefix("\ufeff") if source else ""
+            for chunk in chunks
+            for source in (sources[chunk.path],)
+        ]
+
+    def _read_source(self, path: str) -> Source | None:
+        record = self.index.file(path)
+        if record is None:
+            return None
+        try:
+            data = read_inside(self.root, path, max_bytes=record.size_bytes + 1)
+        except OSError:
+            return None
+        return Source.read(data) if content_hash(data) == record.content_hash else None
 
     def _searched(self, filters: Filters) -> int:
         allowed = self.index.allowed(filters)
@@ -215,21 +244,3 @@ def _hit(
         stages=stages,
         text=text,
     )
-
-
-def _read_texts(root: Path, chunks: Sequence[StoredChunk]) -> list[str]:
-    """The source of each chunk, "" where its file has gone."""
-    contents: dict[str, bytes] = {}
-    texts = []
-    for chunk in chunks:
-        if chunk.path not in contents:
-            try:
-                contents[chunk.path] = (root / chunk.path).read_bytes()
-            except OSError:
-                contents[chunk.path] = b""
-        data = contents[chunk.path][chunk.bytes.start : chunk.bytes.end]
-        try:
-            texts.append(data.decode("utf-8"))
-        except UnicodeDecodeError:
-            texts.append(data.decode("latin-1"))
-    return texts

@@ -128,7 +128,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class StoredChunk:
-    """A chunk as an index holds it. `document` is what the ranker reads (`chunkers.context.ranker_text`)."""
+    """A chunk as an index holds it. What the ranker reads of it is kept apart, and read only where it is needed."""
 
     number: int
     path: str
@@ -140,7 +140,6 @@ class StoredChunk:
     span: Span
     bytes: ByteRange
     part: int
-    document: str
 
     @property
     def qualified_name(self) -> str:

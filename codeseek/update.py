@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +13,14 @@ from pathlib import Path
 from codeseek.chunkers import FileChunks, chunk_file
 from codeseek.chunkers.context import encoder_text, lexical_terms, ranker_text
 from codeseek.errors import FileError
-from codeseek.files import read_file, walk
+from codeseek.files import content_hash, read_file, walk
 from codeseek.stores import catalogue
 from codeseek.stores.catalogue import FileRecord, SkipRecord
 from codeseek.stores.segments import SegmentWriter, mark_dead, merge_segments
 from codeseek.stores.sqlite import Database, transaction
 from codeseek.types import Progress, Skipped, SkipReason, SourceFile
 
-__all__ = ["Update", "chunk_texts", "content_key", "update_catalogue"]
+__all__ = ["Update", "chunk_texts", "compare_files", "content_key", "update_catalogue"]
 
 COMMIT_CHUNKS = 4_096  # a second or two of work
 TEXTS_MAX_CHARS = 128 << 20  # texts held for the encoder; beyond it they are read from the files again
@@ -76,28 +76,37 @@ def update_catalogue(
     *,
     rebuild: bool,
     progress: Progress,
-    max_file_bytes: int,
+    max_file_bytes: int | None,
+    default_max_file_bytes: int,
     ignore: Sequence[str],
     timer: Callable[[str], AbstractContextManager[None]],
 ) -> Update:
     """Brings the catalogue up to date with the files under `root`, in as many commits as it takes.
 
+    Args:
+        max_file_bytes: Remembered for the next update, which need not say it again.
+        default_max_file_bytes: Where neither is given nor remembered.
+
     Raises:
         FileError: If the root itself cannot be read; nothing is taken as removed then.
     """
     update = Update()
+    if max_file_bytes is not None:
+        catalogue.set_file_limit(database, max_file_bytes)
+    limit = catalogue.file_limit(database) or default_max_file_bytes
     with timer("walk"):
         racy_ns = time.time_ns() - RACY_NS
         known = catalogue.load_files(database)
         known_skips = catalogue.load_skipped(database)
-        changed, skips, seen = _compare(root, known, {} if rebuild else known_skips, rebuild, max_file_bytes, ignore)
+        known_now = ({}, {}) if rebuild else (known, known_skips)
+        changed, skips, seen = compare_files(root, *known_now, max_file_bytes=limit, ignore=ignore)
         removed = [record for path, record in known.items() if path not in seen]
         progress("walk", len(seen), len(seen))
     with timer("chunk"):
         writer = _Writer(database, update, racy_ns, rebuild)
         writer.remove(removed)
         for done, source in enumerate(changed):
-            skipped = writer.add(source, known.get(catalogue.encode_path(source.path)), max_file_bytes)
+            skipped = writer.add(source, known.get(catalogue.encode_path(source.path)), limit)
             if skipped is not None:
                 skips[catalogue.encode_path(source.path)] = skipped
             if done % PROGRESS_EVERY == 0:
@@ -111,15 +120,22 @@ def update_catalogue(
     return update
 
 
-def _compare(
+def compare_files(
     root: Path,
-    known: dict[bytes, FileRecord],
-    known_skips: dict[bytes, SkipRecord],
-    rebuild: bool,
+    known: Mapping[bytes, FileRecord],
+    known_skips: Mapping[bytes, SkipRecord],
+    *,
     max_file_bytes: int,
-    ignore: Sequence[str],
+    ignore: Sequence[str] = (),
 ) -> tuple[list[SourceFile], dict[bytes, SkipRecord], set[bytes]]:
-    """The files to read, those left out already, and the paths of all that may be indexed."""
+    """Walks `root` and compares sizes and times with what is known.
+
+    Returns:
+        The files that have to be read, those left out without reading them, and the paths of all that may be indexed.
+
+    Raises:
+        FileError: If the root itself cannot be read.
+    """
     changed: list[SourceFile] = []
     skips: dict[bytes, SkipRecord] = {}
     seen: set[bytes] = set()
@@ -136,7 +152,7 @@ def _compare(
         if skip is not None and stat == (skip.size_bytes, skip.modified_ns, skip.changed_ns):
             skips[path] = skip
             continue
-        if record is None or rebuild or stat != (record.size_bytes, record.modified_ns, record.changed_ns):
+        if record is None or stat != (record.size_bytes, record.modified_ns, record.changed_ns):
             changed.append(found)
     return changed, skips, seen
 
@@ -165,9 +181,9 @@ class _Writer:
         data = read_file(source, max_file_bytes=max_file_bytes)
         if isinstance(data, Skipped):
             return self._leave_out(source, known, data)
-        content_hash = hashlib.blake2b(data, digest_size=16).digest()
-        if known is not None and known.content_hash == content_hash and not self._rebuild:
-            self._pending.append(_Pending(source, content_hash, known))
+        digest = content_hash(data)
+        if known is not None and known.content_hash == digest and not self._rebuild:
+            self._pending.append(_Pending(source, digest, known))
             return None
         chunked = _chunk(source.path, data)
         if isinstance(chunked, Skipped):
@@ -179,7 +195,7 @@ class _Writer:
             if self._text_chars < TEXTS_MAX_CHARS and key not in self._update.texts:
                 self._update.texts[key] = text
                 self._text_chars += len(text)
-        self._pending.append(_Pending(source, content_hash, known, chunked.language, len(chunked.chunks)))
+        self._pending.append(_Pending(source, digest, known, chunked.language, len(chunked.chunks)))
         self._update.updated_files += 1
         if len(self._segment) >= COMMIT_CHUNKS:
             self.commit()

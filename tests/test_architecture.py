@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -65,9 +66,10 @@ ANYWHERE = {"numpy"}
 DISTRIBUTIONS = {"tree_sitter": "tree-sitter", "ir_measures": "ir-measures"}
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted(PACKAGE.rglob("*.py")):
-        yield file.relative_to(PACKAGE).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+@lru_cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    files = sorted(PACKAGE.rglob("*.py"))
+    return tuple((file.relative_to(PACKAGE).as_posix(), ast.parse(file.read_text(encoding="utf-8"))) for file in files)
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -198,9 +200,13 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) ->
 
 
 def test_status_and_a_search_on_the_cpu_load_no_torch(tmp_path: Path) -> None:
-    (tmp_path / "walk.py").write_text("def walk(folder):\n    return sorted(folder.iterdir())\n")
-    search = ("search", "list a folder", "--device", "cpu", "--root", str(tmp_path))
-    for arguments in (search, ("status", str(tmp_path)), search):
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "walk.py").write_text("def walk(folder):\n    return sorted(folder.iterdir())\n")
+    search = ("search", "list a folder", "--device", "cpu", "--root", str(root))
+    for arguments in (search, ("status", str(root)), search):
         loaded = loaded_by(*arguments, folder=tmp_path)
         assert loaded & {"torch", "transformers", "rich"} == set()
         assert "sqlite3" in loaded, "the command did its work"
+    loaded = loaded_by("index", str(root), folder=tmp_path)
+    assert loaded & {"torch", "onnxruntime", "tokenizers", "hnswlib", "tree_sitter"} == set(), "nothing was to be done"

@@ -65,11 +65,12 @@ def answers(root: Path, depth: int = 20) -> list[tuple]:
             lexical = index.lexical.search(query_terms(query), depth)
             dense = index.dense.search(encoder.encode_queries([query])[0], depth)
             for positions, scores in (lexical, dense):
-                chunks = index.chunks(index.numbers[positions])
+                numbers = index.numbers[positions]
+                chunks, documents = index.chunks(numbers), index.documents(numbers)
                 found.append(
                     tuple(
-                        (chunk.path, chunk.span, chunk.name, chunk.document, float(score))
-                        for chunk, score in zip(chunks, scores, strict=True)
+                        (chunk.path, chunk.span, chunk.name, document, float(score))
+                        for chunk, document, score in zip(chunks, documents, scores, strict=True)
                     )
                 )
         found.append((len(index), index.freshness.coverage, tuple(index.paths)))

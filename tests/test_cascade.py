@@ -25,12 +25,16 @@ class ByLength:
 def make_pool(scores, documents, paths=None, query="two words"):
     paths = paths or [f"{number}.py" for number in range(len(scores))]
     chunks = [
-        StoredChunk(number, path, "python", Kind.FUNCTION, "f", (), "f()", Span(1, 2), ByteRange(0, 9), 0, document)
-        for number, (path, document) in enumerate(zip(paths, documents, strict=True))
+        StoredChunk(number, path, "python", Kind.FUNCTION, "f", (), "f()", Span(1, 2), ByteRange(0, 9), 0)
+        for number, path in enumerate(paths)
     ]
+
+    def read(numbers):
+        return [documents[number] for number in numbers]
+
     signals = np.zeros((len(scores), len(SIGNALS)), np.float32)
     signals[:, SIGNALS.index("lexical")] = scores
-    return Pool(parse_query(query), np.arange(len(scores)), chunks, signals, np.array(scores, np.float32))
+    return Pool(parse_query(query), np.arange(len(scores)), chunks, signals, np.array(scores, np.float32), read)
 
 
 BLEND = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, symbol_reranked={}, crowding=0.0)
@@ -91,3 +95,12 @@ def test_probabilities_come_from_the_calibration():
     blend = Blend(words={"lexical": 1.0}, crowding=0.0, calibration={"score": 2.0, "bias": -2.0})
     ranked = rank_pool(make_pool([2.0, 1.0], ["a", "b"]), blend)
     assert ranked.probabilities.tolist() == pytest.approx([1 / (1 + np.exp(-2)), 0.5])
+
+
+def test_rounding_never_lifts_an_unread_candidate_over_a_read_one():
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        scores = np.sort(random.normal(size=6).astype(np.float32) * 7)[::-1]
+        pool = make_pool(scores, ["d" * size for size in random.integers(0, 9, 6)])
+        ranked = rank_pool(pool, BLEND, ByLength(), depth=1)
+        assert ranked.rows[0] == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codeseek.files import read_file, walk
+from codeseek.files import read_file, read_inside, walk
 from codeseek.ignore import Globs, Rules
 from codeseek.types import Skipped, SkipReason, SourceFile
 
@@ -236,7 +236,7 @@ def test_names_that_are_not_utf8_or_hold_newlines(tmp_path: Path) -> None:
 
 def test_a_deep_tree(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(1500):  # deeper than Python's stack; a path longer than the system takes ends in a reason
+    for _ in range(1100):  # deeper than Python's stack; a path longer than the system takes ends in a reason
         os.mkdir("deep", dir_fd=descriptor)
         below = os.open("deep", os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)
@@ -306,3 +306,19 @@ def test_reading_is_bounded_by_the_limit() -> None:
     result = read_file(endless, max_file_bytes=1000)
     assert isinstance(result, Skipped)
     assert result.reason in (SkipReason.TOO_LARGE, SkipReason.UNREADABLE)
+
+
+def test_a_hit_is_read_inside_the_root_alone(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    write(root, {"src/deep/a.py": CODE})
+    write(tmp_path, {"secret/b.py": CODE})
+    assert read_inside(root, "src/deep/a.py", max_bytes=1000) == CODE
+    assert read_inside(root, "src/deep/a.py", max_bytes=3) == CODE[:3]
+    before = os.listdir("/dev/fd")
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "b.py").symlink_to(tmp_path / "secret" / "b.py")
+    os.mkfifo(root / "pipe")
+    for path in ("link/b.py", "b.py", "pipe", "src", "src/absent.py", "src/deep/a.py/b.py"):
+        with pytest.raises(OSError):  # noqa: PT011 - which one depends on the system
+            read_inside(root, path, max_bytes=1000)
+    assert os.listdir("/dev/fd") == before  # each way out closes what it opened

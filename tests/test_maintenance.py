@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from fakes.word_encoder import WordEncoder
 
 from codeseek.build import build_index
 from codeseek.errors import IndexLocked, IndexMissing
-from codeseek.maintenance import index_status, list_indexes, prune_vectors, remove_index
+from codeseek.maintenance import Changes, count_changes, index_status, list_indexes, prune_vectors, remove_index
 from codeseek.paths import index_dir
 from codeseek.stores.locks import writer_lock
 from codeseek.types import SkipReason
@@ -34,6 +35,34 @@ def test_status(root: Path) -> None:
     assert status.built_s > 1_600_000_000
     with pytest.raises(IndexMissing):
         index_status(root.parent, NAME)
+
+
+def test_changes_are_counted_as_the_next_update_makes_them(root: Path) -> None:
+    (root / "ignored.py").write_text("def three():\n    return 3\n")
+    build_index(root, WordEncoder())
+    assert count_changes(root) == Changes(0, 0, 0)
+    assert not count_changes(root)
+    os.utime(root / "a.py", ns=(0, 0))  # another time alone is no change
+    (root / "b.go").write_text("package b\n\nfunc Three() int { return 3 }\n")
+    (root / "d.py").write_text("def four():\n    return 4\n")
+    (root / "e.bin").write_bytes(b"\0\0")
+    (root / ".gitignore").write_text("ignored.py\n")
+    (root / "c.bin").unlink()
+    assert count_changes(root) == Changes(changed=1, new=2, removed=1)
+    report = build_index(root, WordEncoder())
+    assert (report.updated_files, report.removed_files) == (3, 1)
+    assert count_changes(root) == Changes(0, 0, 0)
+
+
+def test_changes_keep_to_the_limit_of_the_index(root: Path) -> None:
+    build_index(root, WordEncoder(), max_file_bytes=100)
+    (root / "long.py").write_text("x = 1\n" * 100)
+    assert not count_changes(root)
+
+
+def test_a_file_that_cannot_be_indexed_any_more_counts_as_removed(root: Path) -> None:
+    (root / "a.py").write_bytes(b"\0\0\0")
+    assert count_changes(root) == Changes(0, 0, 1)
 
 
 def test_list_and_remove(root: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +133,50 @@ def test_similar_says_where_nothing_is_indexed(searcher):
         searcher.similar("absent.py", 1)
 
 
-def test_a_file_that_went_away_is_still_listed(searcher, root):
-    (root / "net" / "socket.go").unlink()
+def _replace_by_link(path):
+    path.rename(path.with_suffix(".away"))
+    path.symlink_to(path.with_suffix(".away"))
+
+
+def _replace_folder_by_link(path):
+    outside = path.parent.parent.parent / "outside"
+    path.parent.rename(outside)
+    path.parent.symlink_to(outside)
+
+
+def _replace_by_fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_text("package net\n"),
+        lambda path: path.write_text("// More.\n" + SOCKET),
+        lambda path: path.write_text(SOCKET.replace("three", "3").replace("retries", "retires")),
+        _replace_by_link,
+        _replace_folder_by_link,
+        _replace_by_fifo,
+    ],
+    ids=["gone", "cut", "moved", "same size", "link", "linked folder", "fifo"],
+)
+def test_a_file_that_is_no_longer_what_was_indexed_is_listed_without_code(searcher, root, change):
+    assert searcher.search("OpenSocket").hits[0].text
+    change(root / "net" / "socket.go")
     hit = searcher.search("OpenSocket").hits[0]
     assert (hit.name, hit.text) == ("OpenSocket", "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
+def test_code_is_shown_as_its_encoding_says(root, encoding):
+    (root / "umlaut.py").write_text("# Zähler\ndef zaehle():\n    pass\n", encoding=encoding)
+    encoder = LetterEncoder()
+    build_index(root, encoder, encoder_name=encoder.name)
+    with Searcher(open_index(root, encoder.name), encoder, None, Blend()) as opened:
+        hit = next(hit for hit in opened.search("zaehle").hits if hit.path == "umlaut.py")
+    assert hit.text.startswith("# Zähler\ndef zaehle")
 
 
 def test_every_stage_is_explained(searcher):
@@ -161,6 +202,24 @@ def test_a_search_builds_and_later_updates_the_index(root):
         assert not opened.built
         assert opened.freshness.updated_files == 1
         assert opened.search("climb_tree").hits[0].name == "climb_tree"
+
+
+def test_the_update_before_a_search_keeps_the_limit_of_the_index(root):
+    (root / "long.py").write_text("def find_the_long_one():\n" + "    step()\n" * 200)
+    build_index(root, None, vectors=False, max_file_bytes=1000)
+    with open_searcher(root, max_file_bytes=5000) as opened:
+        assert opened.search("find_the_long_one").hits[0].path != "long.py"
+    build_index(root, None, vectors=False, max_file_bytes=5000)
+    with open_searcher(root) as opened:
+        assert opened.search("find_the_long_one").hits[0].path == "long.py"
+
+
+def test_the_configured_limit_is_that_of_an_index_without_one(root):
+    (root / "long.py").write_text("def find_the_long_one():\n" + "    step()\n" * 200)
+    with open_searcher(root, max_file_bytes=1000) as opened:
+        assert opened.search("find_the_long_one").hits[0].path != "long.py"
+    with open_searcher(root) as opened:
+        assert opened.search("find_the_long_one").hits[0].path == "long.py"
 
 
 def test_without_an_update_a_missing_index_is_an_error(root):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from codeseek.chunkers.source import Source
-from codeseek.languages import Language
+
+if TYPE_CHECKING:
+    from codeseek.languages import Language
 
 __all__ = ["find_own_lines", "read_documentation", "strip_marks"]
 

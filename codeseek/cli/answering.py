@@ -75,6 +75,7 @@ class SearchPlan:
     device: str
     encoder: str | None
     ranker: str | None
+    max_file_bytes: int | None
     format: str
     style: Style
 
@@ -133,6 +134,7 @@ def _plan(
         device=parse_choice("--device", _first(arguments.device, config.device), DEVICES),
         encoder=_first(arguments.encoder, config.encoder),
         ranker=_first(arguments.ranker, config.ranker),
+        max_file_bytes=config.max_file_size,
         format=format,
         style=Style(
             locate=locate_from(root, Path.cwd()),
@@ -206,6 +208,7 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
             device=plan.device,
             progress=progress,
             update=plan.update,
+            max_file_bytes=plan.max_file_bytes,
         )
     with searcher:
         if progress.announced or searcher.built:

@@ -21,6 +21,7 @@ from codeseek import __version__
 from codeseek.cli.failures import EXIT_ERROR, report_failure, report_misuse
 from codeseek.cli.options import new_app
 from codeseek.cli.streams import prepare_streams, show_warning
+from codeseek.device import DeviceWarning
 from codeseek.errors import UsageError
 
 
@@ -129,6 +130,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             if not debug:
+                warnings.simplefilter("always", DeviceWarning)
                 warnings.showwarning = show_warning
             outcome = get_command(build_app()).main(
                 args=arguments or ["--help"], prog_name="codeseek", standalone_mode=False

@@ -14,6 +14,7 @@ from codeseek.cli.streams import notice
 from codeseek.cli.tables import format_size, format_table
 from codeseek.config import load_config, parse_size
 from codeseek.errors import UsageError
+from codeseek.files import MAX_FILE_BYTES
 from codeseek.types import BuildReport, SkipReason
 
 app = new_app()
@@ -24,7 +25,10 @@ def index(
     root: RootArgument = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew instead of updating what changed.")] = False,
     max_file_size: Annotated[
-        str | None, typer.Option("--max-file-size", metavar="SIZE", help="Skip files above SIZE: 500k, 2M.")
+        str | None,
+        typer.Option(
+            "--max-file-size", metavar="SIZE", help="Skip files above SIZE, now and in later updates: 500k, 2M."
+        ),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="List the skipped files with their reasons.")
@@ -39,8 +43,7 @@ def index(
     config = load_config()
     folder = index_root(root)
     model = LazyEncoder(encoder or config.encoder, parse_choice("--device", device or config.device, DEVICES))
-    max_file_bytes = config.max_file_size if max_file_size is None else _size(max_file_size)
-    limits = {} if max_file_bytes is None else {"max_file_bytes": max_file_bytes}
+    max_file_bytes = None if max_file_size is None else _size(max_file_size)
     with ProgressReport(f"indexing {folder}", quiet_s=0) as progress:
         report = build_index(
             folder,
@@ -48,7 +51,8 @@ def index(
             encoder_name=model.name,
             rebuild=rebuild,
             progress=progress,
-            **limits,
+            max_file_bytes=max_file_bytes,
+            default_max_file_bytes=config.max_file_size or MAX_FILE_BYTES,
         )
     for note in report.notes:
         notice(note)

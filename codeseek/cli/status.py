@@ -14,9 +14,10 @@ from codeseek.cli.places import index_root
 from codeseek.cli.streams import notice, results_stream
 from codeseek.cli.tables import format_size, format_table
 from codeseek.config import load_config
+from codeseek.files import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
-    from codeseek.maintenance import IndexStatus
+    from codeseek.maintenance import Changes, IndexStatus
 
 app = new_app()
 
@@ -30,24 +31,28 @@ def status(
 ) -> int:
     """Show what an index holds, or check it against itself; leaves with 2 if something is wrong with it."""
     from codeseek.encoders import LazyEncoder
-    from codeseek.maintenance import index_status
+    from codeseek.maintenance import count_changes, index_status
 
     as_json = parse_choice("--format", format, ("plain", "json")) == "json"
     folder = index_root(root)
-    model = LazyEncoder(encoder or load_config().encoder, "cpu").name
+    config = load_config()
+    model = LazyEncoder(encoder or config.encoder, "cpu").name
     problems: list[str] | None = None
     if check:
         from codeseek.verify import verify_index
 
         problems = verify_index(folder, model)
-    found = None if problems else index_status(folder, model)
+    found, changes = None, None
+    if not problems:
+        found = index_status(folder, model)
+        changes = count_changes(folder, config.max_file_size or MAX_FILE_BYTES)
     out = results_stream(utf8=as_json)
     if as_json:
         from codeseek.printers.records import to_json
 
-        out.write(to_json(_record(found, model, problems), indent=2) + "\n")
-    elif found is not None:
-        out.write(format_table(_rows(found, model)))
+        out.write(to_json(_record(found, changes, model, problems), indent=2) + "\n")
+    elif found is not None and changes is not None:
+        out.write(format_table(_rows(found, changes, model)))
     for problem in problems or ():
         notice(problem)
     if problems:
@@ -58,7 +63,7 @@ def status(
     return 0
 
 
-def _rows(found: IndexStatus, model: str) -> list[tuple[str, str]]:
+def _rows(found: IndexStatus, changes: Changes, model: str) -> list[tuple[str, str]]:
     coverage = found.vectors / found.chunks if found.chunks else 1.0
     return [
         ("root", str(found.root)),
@@ -71,12 +76,15 @@ def _rows(found: IndexStatus, model: str) -> list[tuple[str, str]]:
         ("languages", _counts(found.languages)),
         ("skipped", _counts({str(reason): count for reason, count in found.skipped.items()}) or "nothing"),
         ("size", format_size(found.size_bytes)),
-        ("changed", _moment(found.built_s)),
+        ("updated", _moment(found.built_s)),
+        ("freshness", _freshness(changes)),
         *([("builder", f"process {found.builder} is building it now")] if found.builder is not None else []),
     ]
 
 
-def _record(found: IndexStatus | None, model: str, problems: list[str] | None) -> dict[str, Any]:
+def _record(
+    found: IndexStatus | None, changes: Changes | None, model: str, problems: list[str] | None
+) -> dict[str, Any]:
     record: dict[str, Any] = {}
     if found is not None:
         record = {
@@ -93,7 +101,17 @@ def _record(found: IndexStatus | None, model: str, problems: list[str] | None) -
             "built_s": found.built_s,
             "builder": found.builder,
         }
+    if changes is not None:
+        record["changes"] = {"changed": changes.changed, "new": changes.new, "removed": changes.removed}
     return record if problems is None else {**record, "problems": problems}
+
+
+def _freshness(changes: Changes) -> str:
+    if not changes:
+        return "up to date"
+    counts = {"changed": changes.changed, "new": changes.new, "removed": changes.removed}
+    listed = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    return f"{listed} since then; the next search updates them"
 
 
 def _counts(counts: Any) -> str:

@@ -74,27 +74,39 @@ def cross(
     documents: DocumentsOption = None,
     ranking: RankingOption = None,
     ranking_depth: RankingDepthOption = 50,
-    source: Annotated[str, typer.Option("--source", help="random, repository, in-batch or ps.")] = "ps",
-    negatives: Annotated[int, typer.Option("--negatives", min=1, help="M, negatives a query; 31 in the paper.")] = 7,
+    source: Annotated[str, typer.Option("--source", metavar="NAME", help="random, repository, in-batch or ps.")] = "ps",
+    negatives: Annotated[
+        int, typer.Option("--negatives", metavar="N", min=1, help="M, negatives a query; 31 in the paper.")
+    ] = 7,
     dual: Annotated[
         Path | None,
         typer.Option("--dual", metavar="DIR", help="Draw from this dual-encoder's ranking of all documents."),
     ] = None,
     random_share: Annotated[
-        float, typer.Option("--random-share", min=0, max=1, help="Share of ps negatives replaced by random ones.")
+        float,
+        typer.Option(
+            "--random-share", metavar="X", min=0, max=1, help="Share of ps negatives replaced by random ones."
+        ),
     ] = 0.0,
     lambda_: LambdaOption = 0.0,
     window: WindowOption = 0,
     absolute_margin: AbsoluteOption = None,
     relative_margin: RelativeOption = None,
     temperature: Annotated[
-        float, typer.Option("--temperature", help="Multiplies the scores; 20 or 40 with --bounded, as in the paper.")
+        float,
+        typer.Option(
+            "--temperature", metavar="X", help="Multiplies the scores; 20 or 40 with --bounded, as in the paper."
+        ),
     ] = 1.0,
     bounded: Annotated[bool, typer.Option("--bounded", help="Squeeze the score through tanh, as released.")] = False,
     teacher: Annotated[Path | None, typer.Option("--teacher", metavar="FILE", help="Scores to distil from.")] = None,
-    teacher_weight: Annotated[float, typer.Option("--teacher-weight", min=0, max=1, help="Of that loss.")] = 0.5,
-    teacher_loss: Annotated[str, typer.Option("--teacher-loss", help="kl or margin-mse.")] = "kl",
-    teacher_temperature: Annotated[float, typer.Option("--teacher-temperature", help="Multiplies both scores.")] = 1.0,
+    teacher_weight: Annotated[
+        float, typer.Option("--teacher-weight", metavar="X", min=0, max=1, help="Of that loss.")
+    ] = 0.5,
+    teacher_loss: Annotated[str, typer.Option("--teacher-loss", metavar="NAME", help="kl or margin-mse.")] = "kl",
+    teacher_temperature: Annotated[
+        float, typer.Option("--teacher-temperature", metavar="X", help="Multiplies both scores.")
+    ] = 1.0,
     dev_pairs: DevPairsOption = None,
     dev_documents: DevDocumentsOption = None,
     dev_ranking: DevRankingOption = None,
@@ -108,14 +120,18 @@ def cross(
     max_steps: MaxStepsOption = 0,
     max_minutes: MaxMinutesOption = 0.0,
     learning_rate: RateOption = 5e-5,
-    head_factor: Annotated[float, typer.Option("--head-factor", help="The head's rate is this multiple.")] = 1.0,
+    head_factor: Annotated[
+        float, typer.Option("--head-factor", metavar="X", help="The head's rate is this multiple.")
+    ] = 1.0,
     warmup: WarmupOption = 0.06,
     seed: SeedOption = 0,
     alike: AlikeOption = 0.0,
     query_tokens: QueryTokensOption = 62,
     document_tokens: DocumentTokensOption = 158,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=8, help="Of a pair, special tokens counted.")] = 192,
-    pass_tokens: BudgetOption = 4096,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", metavar="N", min=8, help="Of a pair, special tokens counted.")
+    ] = 192,
+    pass_tokens: BudgetOption = 0,
     dropout: DropoutOption = 0.0,
     attention: AttentionOption = "sdpa",
     freeze_tokens: FreezeOption = True,
@@ -190,13 +206,17 @@ def dual(
     documents: DocumentsOption = None,
     ranking: RankingOption = None,
     ranking_depth: RankingDepthOption = 50,
-    hard_negatives: Annotated[int, typer.Option("--hard-negatives", min=0, help="Mined negatives a query.")] = 0,
+    hard_negatives: Annotated[
+        int, typer.Option("--hard-negatives", metavar="N", min=0, help="Mined negatives a query.")
+    ] = 0,
     lambda_: LambdaOption = 0.0,
     window: WindowOption = 0,
     absolute_margin: AbsoluteOption = None,
     relative_margin: RelativeOption = None,
-    scale: Annotated[float, typer.Option("--scale", help="Multiplies the cosine: the inverse temperature.")] = 20.0,
-    pooling: Annotated[str, typer.Option("--pooling", help="mean or cls.")] = "mean",
+    scale: Annotated[
+        float, typer.Option("--scale", metavar="X", help="Multiplies the cosine: the inverse temperature.")
+    ] = 20.0,
+    pooling: Annotated[str, typer.Option("--pooling", metavar="NAME", help="mean or cls.")] = "mean",
     dev_pairs: DevPairsOption = None,
     dev_documents: DevDocumentsOption = None,
     dev_ranking: DevRankingOption = None,
@@ -215,7 +235,7 @@ def dual(
     alike: AlikeOption = 0.0,
     query_tokens: QueryTokensOption = 62,
     document_tokens: DocumentTokensOption = 158,
-    pass_tokens: BudgetOption = 4096,
+    pass_tokens: BudgetOption = 0,
     dropout: DropoutOption = 0.0,
     attention: AttentionOption = "sdpa",
     freeze_tokens: FreezeOption = True,

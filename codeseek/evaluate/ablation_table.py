@@ -154,7 +154,7 @@ def _answer(dataset: DataSet, encoder: Encoder) -> list[tuple[Part, Orders]]:
         files = {f"{number:08d}": [entry] for number, entry in enumerate(part.documents.items())}
         with open_corpus(files, encoder, pathless=True) as corpus:
             pools = retrieve_pools(corpus, part.queries, Models(encoder, None, paper_blend()), part.allowed)
-            found.append((part, (corpus.ids, {query: pool for query, (pool, _) in pools.items()})))
+            found.append((part, (corpus.ids, {query: pool.detached() for query, (pool, _) in pools.items()})))
     return found
 
 

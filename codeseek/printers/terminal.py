@@ -59,7 +59,9 @@ class TerminalPrinter:
                 self._console.print(Text(f"  {line}", style="dim"), no_wrap=True, overflow="ignore", crop=False)
         count = CONTEXT_LINES if self._style.context is None else self._style.context
         lines = excerpt(hit, count)
-        if lines:
+        if not hit.text:
+            self._console.print(Text("  gone or changed since it was indexed", style="dim"))
+        elif lines:
             self._print_code(hit, lines)
         self._console.print()
 

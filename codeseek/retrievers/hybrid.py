@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,8 @@ DENSE_DEPTH = 100
 class Pool:
     """P candidates of one query, best first.
 
-    `positions` [P] in the index, `signals` [P, len(SIGNALS)], `scores` [P] the blend before crowding.
+    `positions` [P] in the index, `signals` [P, len(SIGNALS)], `scores` [P] the blend before crowding; `read` gives what
+    the ranker reads of document numbers.
     """
 
     query: Query
@@ -31,9 +32,19 @@ class Pool:
     chunks: Sequence[StoredChunk]
     signals: np.ndarray
     scores: np.ndarray
+    read: Callable[[Sequence[int]], list[str]]
 
     def __len__(self) -> int:
         return len(self.chunks)
+
+    def documents(self, rows: Sequence[int]) -> list[str]:
+        """What the ranker reads of some candidates, in that order."""
+        return self.read([self.chunks[row].number for row in rows])
+
+    def detached(self) -> Pool:
+        """The same pool with its documents in memory, to be ranked after its index is closed."""
+        texts = dict(zip((chunk.number for chunk in self.chunks), self.documents(range(len(self))), strict=True))
+        return replace(self, read=lambda numbers: [texts[number] for number in numbers])
 
     def candidate(self, row: int) -> Candidate:
         """One candidate with its signals by name; zero ones are left out."""
@@ -91,7 +102,14 @@ class HybridRetriever:
         scores = signals @ self._blend.weights(query)
         paths, lines = self._index.tie_break(positions)
         order = np.lexsort((lines, paths, -scores))
-        return Pool(query, positions[order], [chunks[row] for row in order], signals[order], scores[order])
+        return Pool(
+            query,
+            positions[order],
+            [chunks[row] for row in order],
+            signals[order],
+            scores[order],
+            self._index.documents,
+        )
 
 
 def _scatter(positions: np.ndarray, found: np.ndarray, values: np.ndarray) -> np.ndarray:

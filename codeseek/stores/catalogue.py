@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codeseek.errors import IndexDamaged, IndexFormat, IndexMissing
 from codeseek.stores.sqlite import Database, connect_reader, connect_writer, transaction, translated
 from codeseek.types import ByteRange, Kind, Skipped, SkipReason, Span, StoredChunk
+
+T = TypeVar("T")
 
 __all__ = [
     "FORMAT",
@@ -181,6 +183,18 @@ def set_meta(database: Database, key: str, value: Any) -> None:
     database.execute(statement, (key, value))
 
 
+def file_limit(database: Database) -> int | None:
+    """The size in bytes above which files are left out, where somebody chose one for this index."""
+    return get_meta(database, "max_file_bytes")
+
+
+def set_file_limit(database: Database, max_file_bytes: int) -> None:
+    """Remembers the limit for every later update. Writes nothing where it is known already."""
+    if file_limit(database) != max_file_bytes:
+        with transaction(database):
+            set_meta(database, "max_file_bytes", max_file_bytes)
+
+
 def language_names(database: Database) -> tuple[str, ...]:
     """The languages by code; code 0 stands for none."""
     return ("", *(name for (name,) in database.execute("SELECT name FROM languages ORDER BY code")))
@@ -202,6 +216,15 @@ def load_files(database: Database) -> dict[bytes, FileRecord]:
         "SELECT id, path, size_bytes, mtime_ns, ctime_ns, content_hash, first_number, chunks FROM files"
     )
     return {row[1]: FileRecord(*row) for row in rows}
+
+
+def load_file(database: Database, path: str) -> FileRecord | None:
+    """The record of one file; None where it is not indexed."""
+    row = database.execute(
+        "SELECT id, path, size_bytes, mtime_ns, ctime_ns, content_hash, first_number, chunks FROM files WHERE path = ?",
+        (encode_path(path),),
+    ).fetchone()
+    return None if row is None else FileRecord(*row)
 
 
 def load_skipped(database: Database) -> dict[bytes, SkipRecord]:
@@ -258,10 +281,10 @@ def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[
         marks = ",".join("?" * len(batch))
         rows = database.execute(
             "SELECT number, path, c.language, kind, name, scope, signature, start_line, end_line, start_byte, end_byte,"
-            f" part, document FROM chunks c JOIN files f ON f.id = c.file_id WHERE number IN ({marks})",
+            f" part FROM chunks c JOIN files f ON f.id = c.file_id WHERE number IN ({marks})",
             batch,
         )
-        for number, path, language, kind, name, scope, signature, *span, part, document in rows:
+        for number, path, language, kind, name, scope, signature, *span, part in rows:
             found[number] = StoredChunk(
                 number=number,
                 path=_decode_path(path),
@@ -273,8 +296,27 @@ def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[
                 span=Span(span[0], span[1]),
                 bytes=ByteRange(span[2], span[3]),
                 part=part,
-                document=zlib.decompress(document).decode("utf-8", "surrogatepass"),
             )
+    return _in_order(found, numbers)
+
+
+def load_documents(database: Database, numbers: Sequence[int]) -> list[str]:
+    """What the ranker reads of the chunks of `numbers` (`chunkers.context.ranker_text`), in that order.
+
+    Raises:
+        IndexDamaged: If one is not in the catalogue.
+    """
+    found: dict[int, str] = {}
+    for at in range(0, len(numbers), 500):
+        batch = [int(number) for number in numbers[at : at + 500]]
+        marks = ",".join("?" * len(batch))
+        rows = database.execute(f"SELECT number, document FROM chunks WHERE number IN ({marks})", batch)
+        for number, document in rows:
+            found[number] = zlib.decompress(document).decode("utf-8", "surrogatepass")
+    return _in_order(found, numbers)
+
+
+def _in_order(found: Mapping[int, T], numbers: Sequence[int]) -> list[T]:
     try:
         return [found[int(number)] for number in numbers]
     except KeyError as error:

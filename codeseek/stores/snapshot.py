@@ -192,13 +192,25 @@ class Index:
         with translated(self._path):
             return catalogue.load_chunks(self._database, list(map(int, numbers)), self._all_languages)
 
+    def documents(self, numbers: Sequence[int] | np.ndarray) -> list[str]:
+        """What the ranker reads of document numbers, in that order."""
+        with translated(self._path):
+            return catalogue.load_documents(self._database, list(map(int, numbers)))
+
     def chunks_of(self, path: str) -> list[StoredChunk]:
         """The chunks of one file in the order of its lines; none where it is not indexed."""
+        record = self.file(path)
+        return self.chunks(range(record.first_number, record.first_number + record.chunks)) if record else []
+
+    def file(self, path: str) -> catalogue.FileRecord | None:
+        """What is known of one file; None where it is not indexed."""
         with translated(self._path):
-            row = self._database.execute(
-                "SELECT first_number, chunks FROM files WHERE path = ?", (catalogue.encode_path(path),)
-            ).fetchone()
-        return self.chunks(range(row[0], row[0] + row[1])) if row else []
+            return catalogue.load_file(self._database, path)
+
+    def files(self) -> dict[bytes, catalogue.FileRecord]:
+        """What is known of every indexed file, by path."""
+        with translated(self._path):
+            return catalogue.load_files(self._database)
 
     def files_by_language(self) -> dict[str, int]:
         """How many files are of each language, most first; those of none under ""."""
@@ -210,8 +222,18 @@ class Index:
 
     def skipped(self) -> list[Skipped]:
         """What is not in the index, with its reason, by path."""
+        return [record.skipped for _, record in sorted(self.skip_records().items())]
+
+    def skip_records(self) -> dict[bytes, catalogue.SkipRecord]:
+        """As `skipped`, by path, with the size and the times that each file had."""
         with translated(self._path):
-            return [record.skipped for _, record in sorted(catalogue.load_skipped(self._database).items())]
+            return catalogue.load_skipped(self._database)
+
+    @property
+    def max_file_bytes(self) -> int | None:
+        """The limit that somebody chose for this index; None where nobody did."""
+        with translated(self._path):
+            return catalogue.file_limit(self._database)
 
     @property
     def built_s(self) -> float:

@@ -24,7 +24,17 @@ CHECKPOINT_FORMAT = 1
 
 # May differ between a run and its continuation.
 FREE_OPTIONS = frozenset(
-    {"max_minutes", "threads", "log_every", "save_minutes", "evaluate_every", "device", "cache_dir", "development"}
+    {
+        "max_minutes",
+        "threads",
+        "log_every",
+        "save_minutes",
+        "evaluate_every",
+        "device",
+        "cache_dir",
+        "development",
+        "budget_tokens",
+    }
 )
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codeseek.errors import FileError, ModelError
 from codeseek.train.models import CrossEncoder, DualEncoder, first_line, nn
 
-__all__ = ["load_head", "load_pooling", "save_cross", "save_dual"]
+__all__ = ["Description", "load_description", "load_head", "save_cross", "save_dual"]
 
 
 def load_head(model: CrossEncoder, path: Path | str) -> bool:
@@ -33,8 +34,16 @@ def load_head(model: CrossEncoder, path: Path | str) -> bool:
     return True
 
 
-def load_pooling(path: Path | str) -> str:
-    """Returns `mean` or `cls`, as the folder of a dual-encoder says; `mean` where it says nothing.
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How a dual-encoder's folder says it is to be used; `mean` and no data flow where it says nothing."""
+
+    pooling: str = "mean"
+    data_flow: bool = False
+
+
+def load_description(path: Path | str) -> Description:
+    """Reads `codeseek.json`, or what sentence-transformers leaves.
 
     Raises:
         ModelError: If the folder's configuration cannot be read.
@@ -42,12 +51,14 @@ def load_pooling(path: Path | str) -> str:
     ours, theirs = Path(path) / "codeseek.json", Path(path) / "1_Pooling" / "config.json"
     try:
         if ours.exists():
-            return json.loads(ours.read_text(encoding="utf-8"))["pooling"]
+            record = json.loads(ours.read_text(encoding="utf-8"))
+            return Description(record["pooling"], bool(record.get("data_flow", False)))
         if theirs.exists():
-            return "cls" if json.loads(theirs.read_text(encoding="utf-8")).get("pooling_mode_cls_token") else "mean"
+            first = json.loads(theirs.read_text(encoding="utf-8")).get("pooling_mode_cls_token")
+            return Description("cls" if first else "mean")
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"cannot read the pooling of {path}: {first_line(error)}") from error
-    return "mean"
+    return Description()
 
 
 def save_cross(model: CrossEncoder, tokenizer: Any, feeding: Mapping[str, Any], folder: Path) -> None:

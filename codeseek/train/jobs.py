@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from codeseek.device import resolve_device
 from codeseek.encoders.feeding import Feeding
 from codeseek.errors import FileError
 from codeseek.train.cross import CrossObjective
@@ -52,7 +53,7 @@ def train_cross(
     Raises:
         CodeseekError: As the parts say.
     """
-    world = open_world(job.device)
+    world = open_world(resolve_device(job.device))
     try:
         setting = set_up(job, world)
         model = CrossEncoder(setting.trunk, bounded=job.bounded)
@@ -60,7 +61,7 @@ def train_cross(
         model.to(setting.device)
         head = "dense-tanh-linear-tanh" if job.bounded else "dense-tanh-linear"
         feeding = _feeding(job, setting, "cross-encoder", "mean", job.max_tokens, head)
-        assembler = _assembler(job, setting, feeding)
+        assembler = _assembler(setting, feeding)
         source, facts = cross_source(job, setting)
         teacher = None
         if job.data.teacher is not None:
@@ -83,7 +84,7 @@ def train_dual(
     job: DualJob, *, resume: bool, report: Report, on_trainer: Callable[[Trainer], None] = lambda trainer: None
 ) -> Path:
     """Trains a dual-encoder and returns its folder; arguments and errors as in `train_cross`."""
-    world = open_world(job.device)
+    world = open_world(resolve_device(job.device))
     try:
         setting = set_up(job, world)
         model = DualEncoder(setting.trunk, pooling=job.pooling)
@@ -92,7 +93,7 @@ def train_dual(
         source, facts = ranking_source(job, setting) if job.options.hard_negatives else (None, {})
         objective = DualObjective(
             world.wrap(model),
-            _assembler(job, setting, feeding),
+            _assembler(setting, feeding),
             setting.relevance,
             source,
             job.options,
@@ -128,8 +129,8 @@ def _described(feeding: Feeding, job: Job) -> dict[str, Any]:
     return asdict(feeding) | ({"data_flow": True} if job.data_flow else {})
 
 
-def _assembler(job: Job, setting: Setting, feeding: Feeding) -> Assembler:
-    return Assembler(setting.training, feeding, job.budget_tokens, setting.tokenizer.unk_token_id or 0)
+def _assembler(setting: Setting, feeding: Feeding) -> Assembler:
+    return Assembler(setting.training, feeding, setting.budget_tokens, setting.tokenizer.unk_token_id or 0)
 
 
 def _development(
@@ -140,7 +141,7 @@ def _development(
         return None
     loaded = load_set(job, wanted.pairs, wanted.documents, setting.tokenizer)
     pools = DevelopmentPools(loaded, load_ranking(wanted.ranking, loaded, wanted.depth), wanted.queries, wanted.depth)
-    budget = EVALUATION_BUDGET * job.budget_tokens
+    budget = EVALUATION_BUDGET * setting.budget_tokens
     score = scorer(Assembler(loaded, feeding, budget, setting.tokenizer.unk_token_id or 0))
     return lambda: reranking_measures(pools, score)
 

@@ -196,7 +196,7 @@ class Trainer:
                 window.model_s += time.monotonic() - entered
                 inputs += self._objective.inputs(batch)
             entered = time.monotonic()
-            self._update(rate)
+            norm = self._update(rate)
             window.model_s += time.monotonic() - entered
             loss = self._world.mean(loss)
             if not math.isfinite(loss):
@@ -207,7 +207,7 @@ class Trainer:
             state.loss_steps += 1
             state.seconds = time.monotonic() - began
             if state.step % options.log_every == 0 or state.step == self.total_steps:
-                self._log_step(window, rate)
+                self._log_step(window, rate, norm)
                 window = _Window()
             if options.evaluate_every and state.step % options.evaluate_every == 0:
                 self._measure()
@@ -230,13 +230,15 @@ class Trainer:
         no_sync = getattr(self._objective.model, "no_sync", None)
         return no_sync() if more and no_sync is not None else nullcontext()
 
-    def _update(self, rate: float) -> None:
+    def _update(self, rate: float) -> float:
+        """One optimiser step; returns the length of the gradient before it was cut."""
         parameters = [one for group in self._optimizer.param_groups for one in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, self._options.max_gradient_norm)
+        norm = float(nn.utils.clip_grad_norm_(parameters, self._options.max_gradient_norm))
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
+        return norm
 
     def _progress(self) -> float:
         """Of the step about to be made; the first step does not have a rate of 0."""
@@ -281,7 +283,7 @@ class Trainer:
         if self._world.leads:
             save_checkpoint(self._out, self._model, self._optimizer, self.state, self._record)
 
-    def _log_step(self, window: _Window, rate: float) -> None:
+    def _log_step(self, window: _Window, rate: float, norm: float) -> None:
         state = self.state
         spent = max(time.monotonic() - window.began, 1e-9)
         line = {
@@ -290,6 +292,7 @@ class Trainer:
             "epoch": state.epoch,
             "loss": round(state.loss_sum / state.loss_steps, 6),
             "learning_rate": rate,
+            "gradient_norm": round(norm, 4),
             "pairs_per_s": round(window.inputs / spent, 1),
             "model_share": round(window.model_s / spent, 3),
             "minutes": round(state.seconds / 60, 2),

@@ -79,7 +79,7 @@ class Job:
         device: `auto`, `cpu` or `cuda`.
         threads: Of torch on the CPU; 0 for its default.
         compiled: Run the trunk through torch.compile.
-        budget_tokens: Padded tokens of one forward pass.
+        budget_tokens: Padded tokens of one forward pass; 0 for what suits the device.
         data_flow: Give the model GraphCodeBERT's data-flow input.
     """
 
@@ -93,7 +93,7 @@ class Job:
     device: str = "cpu"
     threads: int = 0
     compiled: bool = False
-    budget_tokens: int = 4096
+    budget_tokens: int = 0
     data_flow: bool = False
 
 

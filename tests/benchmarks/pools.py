@@ -1,6 +1,6 @@
 """Records the pools of judged queries: every signal of every candidate, and which of them answer.
 
-    python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranker]
+    python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranked N]
         [--only NAME ...] [--skip NAME ...]
 
 SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions). What `fit_blend.py` fits
@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from codeseek.cascade import DEFAULT_DEPTH
 from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.query import parse_query
 from codeseek.search import Searcher, open_searcher
@@ -68,18 +67,18 @@ def answers(chunk: StoredChunk, target: tuple[str, int, int]) -> bool:
     return same and (not start or (chunk.span.start_line <= end and chunk.span.end_line >= start))
 
 
-def record(searcher: Searcher, judged: Judged, targets_max: int, with_ranker: bool) -> dict[str, np.ndarray]:
+def record(searcher: Searcher, judged: Judged, targets_max: int, ranked: int) -> dict[str, np.ndarray]:
     pool = searcher.retrieve(judged.query)
     covered = np.array(
         [[answers(chunk, target) for target in judged.targets[:targets_max]] for chunk in pool.chunks], dtype=bool
     ).reshape(len(pool), len(judged.targets[:targets_max]))
     files = {path: number for number, path in enumerate(dict.fromkeys(chunk.path for chunk in pool.chunks))}
     logits = np.full(len(pool), np.nan, np.float32)
-    if with_ranker and len(pool):
+    if ranked and len(pool):
         paths = [chunk.path for chunk in pool.chunks]
         crowding = searcher.blend.crowding
-        rows = [row for row, _ in order_without_crowding(pool.scores, paths, crowding)[: 2 * DEFAULT_DEPTH]]
-        logits[rows] = searcher.ranker.rank(judged.query, [pool.chunks[row].document for row in rows])
+        rows = [row for row, _ in order_without_crowding(pool.scores, paths, crowding)[:ranked]]
+        logits[rows] = searcher.ranker.rank(judged.query, pool.documents(rows))
     return {
         "signals": pool.signals.astype(np.float32),
         "covered": covered,
@@ -97,7 +96,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--skip", nargs="*", default=[])
-    parser.add_argument("--ranker", action="store_true", help="record the ranker's logits of the first candidates")
+    parser.add_argument("--ranked", type=int, default=0, help="record the ranker's logits of so many first candidates")
     args = parser.parse_args()
     load = load_repos_dev if args.set == "repos_dev" else lambda *at: load_questions(*at, part=args.set)
     arrays: dict[str, np.ndarray] = {}
@@ -108,7 +107,7 @@ def main() -> None:
         with open_searcher(root) as searcher:
             for number, one in enumerate(judged):
                 key = f"{len(queries)}"
-                arrays |= {f"{key}/{field}": value for field, value in record(searcher, one, 16, args.ranker).items()}
+                arrays |= {f"{key}/{field}": value for field, value in record(searcher, one, 16, args.ranked).items()}
                 symbol = parse_query(one.query).is_symbol
                 queries.append([name, language, one.group, one.query, len(one.targets), symbol, number])
         print(f"{name:32} {len(judged):4} queries", file=sys.stderr, flush=True)

@@ -46,6 +46,7 @@ def test_index_skips_files_above_the_limit(codeseek: Run, repository: Path) -> N
     (repository / "big.py").write_text("x = 1\n" * 1_000)
     _, _, err = codeseek("index", "-v", "--max-file-size", "1k")
     assert "codeseek: skipped big.py  too large" in err
+    assert "big.py  too large" in codeseek("index", "-v")[2]  # remembered
     code, _, err = codeseek("index", "--max-file-size", "lots")
     assert code == 2
     assert err == "codeseek: --max-file-size got 'lots'\n  hint: write bytes, or a size such as 500k or 2M\n"
@@ -84,6 +85,17 @@ def test_status_shows_what_the_index_holds(codeseek: Run, repository: Path) -> N
     record = json.loads(out)
     assert record["languages"] == {"go": 1, "python": 1}
     assert record["vectors"] == record["chunks"]
+
+
+def test_status_says_how_fresh_the_index_is(codeseek: Run, repository: Path) -> None:
+    codeseek("index")
+    assert "freshness  up to date\n" in codeseek("status")[1]
+    (repository / "main.go").write_text("package main\n\nvar X = 1\n")
+    (repository / "b.py").write_text("def b():\n    return 2\n")
+    (repository / "src" / "a.py").unlink()
+    assert "freshness  1 changed, 1 new, 1 removed since then; the next search updates them\n" in codeseek("status")[1]
+    record = json.loads(codeseek("status", "--format", "json")[1])
+    assert record["changes"] == {"changed": 1, "new": 1, "removed": 1}
 
 
 def test_status_check_verifies_and_finds_damage(codeseek: Run, repository: Path) -> None:

@@ -6,13 +6,17 @@ import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fakes.searcher import FakeSearcher
 
 from codeseek.cli.queries import MAX_QUERY_CHARACTERS
-from codeseek.types import Filters, Kind
+from codeseek.device import DeviceWarning
+from codeseek.types import Answer, Filters, Kind
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -47,14 +51,34 @@ def test_no_rerank_loads_no_ranker(codeseek: Run, searchers: list, repository: P
     assert searchers[0].calls[0]["rerank"] is False
 
 
+def test_a_device_that_fails_is_said_in_one_line(
+    codeseek: Run, searchers: list, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = FakeSearcher.search
+
+    def search(self: FakeSearcher, query: str, **options: Any) -> Answer:
+        warnings.warn("cuda ran out of memory; reranking on the CPU", DeviceWarning, stacklevel=2)
+        warnings.warn("not for users", ImportWarning, stacklevel=2)
+        return original(self, query, **options)
+
+    monkeypatch.setattr(FakeSearcher, "search", search)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)
+        code, _, err = codeseek("search", "q")
+    assert (code, err) == (0, "codeseek: cuda ran out of memory; reranking on the CPU\n")
+
+
 def test_configuration_fills_in_what_was_not_typed(
     codeseek: Run, searchers: list, repository: Path, tmp_path: Path
 ) -> None:
-    Path(os.environ["CODESEEK_CONFIG"]).write_text('limit = 2\ndevice = "cpu"\nformat = "json"\nrerank = false\n')
+    Path(os.environ["CODESEEK_CONFIG"]).write_text(
+        'limit = 2\ndevice = "cpu"\nformat = "json"\nrerank = false\nmax_file_size = "2M"\n'
+    )
     code, out, _ = codeseek("search", "a b c", "--device", "auto")
     assert code == 0
     assert out.count("\n") == 2  # plain lines: a configured format is for terminals
     assert searchers[0].options["device"] == "auto"
+    assert searchers[0].options["max_file_bytes"] == 2 * 1024**2
     assert searchers[0].calls[0]["rerank"] is False
 
 

@@ -8,7 +8,7 @@ from codeseek.types import ByteRange, Kind, Span, StoredChunk
 
 def chunk(path="src/walk.py", name="walk", kind=Kind.FUNCTION, scope=(), size=512, part=0, number=0):
     return StoredChunk(
-        number, path, "python", kind, name, scope, f"def {name}()", Span(1, 9), ByteRange(0, size - 1), part, ""
+        number, path, "python", kind, name, scope, f"def {name}()", Span(1, 9), ByteRange(0, size - 1), part
     )
 
 

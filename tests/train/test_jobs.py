@@ -83,6 +83,11 @@ def test_data_flow_changes_what_the_model_sees(checkpoint: Callable[[str], Path]
     assert plain != flow
 
 
+def test_data_flow_is_refused_where_no_model_reads_it(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+    with pytest.raises(UsageError, match="got bert with sdpa"):
+        run(dual_job(checkpoint("bert"), corpus, "flow", data_flow=True))
+
+
 def test_training_lowers_the_loss_and_keeps_the_best(checkpoint: Callable[[str], Path], corpus: Path) -> None:
     judged = Development(corpus / "pairs.jsonl", corpus / "documents.jsonl", corpus / "ranking.jsonl", 0, 10)
     loop = replace(LOOP, max_steps=40, epochs=99, evaluate_every=20)
@@ -169,8 +174,12 @@ def test_every_source_of_negatives_trains(checkpoint: Callable[[str], Path], cor
     assert lines[0].get("relevant") == (24 if source is Source.RANKING else None)
 
 
-def test_negatives_from_a_trained_dual_encoder(checkpoint: Callable[[str], Path], corpus: Path) -> None:
-    run(dual_job(checkpoint("bert"), corpus, "dual", loop=replace(LOOP, max_steps=1)))
+@pytest.mark.parametrize("architecture", ["bert", "graphcodebert"])
+def test_negatives_from_a_trained_dual_encoder(
+    checkpoint: Callable[[str], Path], corpus: Path, architecture: str
+) -> None:
+    flow = architecture == "graphcodebert"
+    run(dual_job(checkpoint(architecture), corpus, "dual", loop=replace(LOOP, max_steps=1), data_flow=flow))
     job = cross_job(checkpoint("bert"), corpus, "cross", dual=corpus / "dual", loop=replace(LOOP, max_steps=1))
     lines: list[dict[str, Any]] = []
     run(job, report=lines.append)
@@ -256,5 +265,8 @@ def test_two_processes_train_as_one(checkpoint: Callable[[str], Path], corpus: P
             process.kill()
             process.communicate()
     for kind, alone in single.items():
-        lines = (corpus / f"{kind}-2" / "log.jsonl").read_text().splitlines()
-        assert losses([json.loads(line) for line in lines]) == pytest.approx(losses(alone), rel=1e-4)
+        together = [json.loads(line) for line in (corpus / f"{kind}-2" / "log.jsonl").read_text().splitlines()]
+        assert losses(together) == pytest.approx(losses(alone), rel=1e-4)
+        # Adam forgives a wrong scale, so the gradients themselves are compared.
+        norms = ([line["gradient_norm"] for line in log] for log in (together, alone))
+        assert next(norms) == pytest.approx(next(norms), rel=1e-2)

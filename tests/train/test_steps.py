@@ -14,6 +14,7 @@ from codeseek.encoders.feeding import Feeding  # noqa: E402
 from codeseek.train.cross import CrossObjective  # noqa: E402
 from codeseek.train.data import TrainingSet, load_training_set  # noqa: E402
 from codeseek.train.dual import DualObjective  # noqa: E402
+from codeseek.train.flowgraph import Graph, append_nodes, pad_graphs  # noqa: E402
 from codeseek.train.gradcache import cached_backward  # noqa: E402
 from codeseek.train.inputs import Assembler  # noqa: E402
 from codeseek.train.losses import info_nce, listwise_cross_entropy  # noqa: E402
@@ -21,6 +22,7 @@ from codeseek.train.models import (  # noqa: E402
     CrossEncoder,
     DualEncoder,
     TrunkOptions,
+    hidden_states,
     load_trunk,
 )
 from codeseek.train.objectives import CrossOptions, DualOptions  # noqa: E402
@@ -103,7 +105,7 @@ def test_cached_loss_is_the_plain_loss_of_one_pass(checkpoint: Callable[[str], P
     model = DualEncoder(tiny.trunk)
     options = DualOptions(bf16=False, cached=True)
     objective = DualObjective(model, tiny.assembler(100), Relevance(tiny.training), None, options)
-    loss = objective.backward(objective.prepare(ROWS, np.random.default_rng(0)), 1.0)
+    loss = objective.backward(objective.prepare(ROWS, np.random.default_rng(0)), 0.25)
     cached = gradients(model)
     single = tiny.assembler(100_000)
     (queries,), (documents,) = single.queries(ROWS), single.documents(tiny.training.positive[ROWS])
@@ -114,7 +116,7 @@ def test_cached_loss_is_the_plain_loss_of_one_pass(checkpoint: Callable[[str], P
         return model(*arrays)[rows][:count]
 
     plain = info_nce(vectors(queries, 6), vectors(documents, 6), 20.0)
-    plain.backward()
+    (plain * 0.25).backward()
     assert loss == pytest.approx(float(plain.detach()), rel=1e-5)
     assert_same(cached, gradients(model))
 
@@ -185,6 +187,25 @@ def test_unixcoder_reads_its_mode_token_first(checkpoint: Callable[[str], Path])
     assert tokenizer.convert_ids_to_tokens(list(frame.prefix)) == ["<s>", "<encoder-only>", "</s>"]
     assert frame.document_type == 0
     assert load_frame(load_tokenizer(checkpoint("codebert")), 1).prefix == (0,)
+
+
+def test_a_node_of_the_data_flow_reads_as_the_mean_of_its_tokens(checkpoint: Callable[[str], Path]) -> None:
+    trunk = load_trunk(checkpoint("graphcodebert"), TrunkOptions())
+    graph = Graph(np.array([[0, 2], [2, 3]], np.uint16), np.array([[1, 0]], np.uint16))
+    rows, flows = append_nodes([np.array([0, 50, 51, 52, 2])], [1], [graph], 1, 3)
+    ids = np.array([[*rows[0].tolist(), 1]])
+    given = pad_graphs(flows, ids, 1)
+    seen: dict[str, torch.Tensor] = {}
+    trunk.embeddings.register_forward_pre_hook(lambda module, args, named: seen.update(named), with_kwargs=True)
+    mask = torch.from_numpy((ids != 1).astype(np.int64))
+    positions, attention = torch.from_numpy(given.positions), torch.from_numpy(given.attention)
+    hidden = hidden_states(trunk, torch.from_numpy(ids), torch.zeros_like(mask), mask, positions, attention)
+    assert torch.isfinite(hidden).all()
+    words = trunk.embeddings.word_embeddings.weight
+    assert torch.allclose(seen["inputs_embeds"][0, 5], (words[50] + words[51]) / 2, atol=1e-6)
+    assert torch.allclose(seen["inputs_embeds"][0, 6], words[52], atol=1e-6)
+    assert torch.equal(seen["inputs_embeds"][0, 1], words[50])
+    assert seen["position_ids"][0].tolist() == [2, 3, 4, 5, 6, 0, 0, 1]
 
 
 def test_layers_can_be_chosen_and_frozen(checkpoint: Callable[[str], Path]) -> None:
