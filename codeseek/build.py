@@ -32,7 +32,8 @@ from codeseek.update import Update, chunk_texts, update_catalogue
 
 __all__ = ["build_index"]
 
-ENCODE_BATCH = 1_024  # documents a call: enough to sort by length, little enough to lose at a kill
+ENCODE_BATCH = 1_024  # documents sorted by length together, so that a call pads little
+ENCODE_CALL = 128  # documents between two steps of the progress bar, and lost at a kill: under a second
 EXACT_MAX_ROWS = 20_000  # below, a pass over all rows is faster than reading the graph (benchmarks/LOG.md)
 PENDING_MAX_ROWS = 2_000  # scored exactly beside the generation, in about a millisecond
 PENDING_MAX_SHARE = 0.1
@@ -215,10 +216,11 @@ def _encode_missing(
             ready = encoder if hasattr(encoder, "encode_documents") else encoder()  # type: ignore[assignment,operator]
             progress("encode", 0, total)
         batch.sort(key=lambda item: (len(item[1]), item[0]))
-        vectors = ready.encode_documents([text for _, text in batch])
-        store.put_many([key for key, _ in batch], vectors)
-        encoded += len(batch)
-        progress("encode", encoded, total)
+        for at in range(0, len(batch), ENCODE_CALL):
+            part = batch[at : at + ENCODE_CALL]
+            store.put_many([key for key, _ in part], ready.encode_documents([text for _, text in part]))
+            encoded += len(part)
+            progress("encode", encoded, total)
     return encoded
 
 

@@ -57,9 +57,10 @@ def rank_pool(
     scores = pool.scores.astype(np.float32)
     weights, ranker_weight = blend.weights_reranked(pool.query)
     files = [chunk.path for chunk in pool.chunks]
+    crowding = blend.crowding_of(pool.query)
     if ranker is not None and ranker_weight and len(pool):
         # What crowding keeps off the first page need not be read.
-        chosen = [row for row, _ in order_without_crowding(scores, files, blend.crowding)[:depth]]
+        chosen = [row for row, _ in order_without_crowding(scores, files, crowding)[:depth]]
         read = _read(pool, ranker, chosen, budget_ms)
         logits[chosen[: len(read)]] = read
         rows = np.flatnonzero(~np.isnan(logits))
@@ -69,7 +70,7 @@ def rank_pool(
         if len(rest):
             scores[rest] += blended.min() - scores[rest].max() - UNREAD_MARGIN
         scores[rows] = blended
-    ordered = order_without_crowding(scores, files, blend.crowding)
+    ordered = order_without_crowding(scores, files, crowding)
     rows = np.array([row for row, _ in ordered], dtype=np.int64)
     return Ranked(
         rows=rows,

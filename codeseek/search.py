@@ -15,14 +15,15 @@ from codeseek.encoders import LazyEncoder
 from codeseek.errors import IndexDamaged, IndexFormat, IndexMissing, UsageError
 from codeseek.files import MAX_FILE_BYTES, content_hash, read_inside
 from codeseek.rankers import IdentityRanker, LazyRanker
-from codeseek.retrievers.fusion import Blend, load_blend
+from codeseek.retrievers.fusion import Blend, find_blend
 from codeseek.retrievers.hybrid import HybridRetriever, Pool
 from codeseek.retrievers.query import parse_query
 from codeseek.stores.snapshot import Index, open_index
 from codeseek.types import Answer, Encoder, Filters, Freshness, Hit, Progress, Ranker, StoredChunk
 
-# Below this probability the best hit is called no good match; precision and recall in tests/benchmarks/LOG.md.
-GOOD_MATCH_MIN_SCORE = 0.2
+# Where the best hit is below this, nothing seems to answer: precision 0.78, recall 0.43 where a quarter of the
+# queries belong to another repository (fit_calibration.py in tests/benchmarks/LOG.md).
+GOOD_MATCH_MIN_SCORE = 0.05
 
 
 def open_searcher(
@@ -66,10 +67,13 @@ def open_searcher(
         )
         updated_files, removed_files = report.updated_files, report.removed_files
     index = open_index(root, lazy_encoder.name)
-    blend_path = lazy_encoder.folder / "blend.json" if lazy_encoder.folder else None
-    blend = load_blend(blend_path) if blend_path and blend_path.exists() else Blend()
     return Searcher(
-        index, lazy_encoder, LazyRanker(ranker, device), blend, built=built, changes=(updated_files, removed_files)
+        index,
+        lazy_encoder,
+        LazyRanker(ranker, device),
+        find_blend(lazy_encoder.folder),
+        built=built,
+        changes=(updated_files, removed_files),
     )
 
 
@@ -187,11 +191,12 @@ class Searcher:
 
     def _hits(self, pool: Pool, ranked: Ranked, limit: int) -> tuple[Hit, ...]:
         rows = ranked.rows[:limit]
+        component = self.blend.component_probability(pool.query)
         chunks = [pool.chunks[row] for row in rows]
         hits = []
         for place, (row, chunk, text) in enumerate(zip(rows, chunks, self._read_texts(chunks), strict=True)):
             candidate = pool.candidate(row)
-            stages = dict(candidate.stages) | {"first_stage": candidate.score}
+            stages = dict(candidate.stages) | {"component": component, "first_stage": candidate.score}
             found_by = candidate.found_by
             if not np.isnan(ranked.logits[row]):
                 stages["ranker"] = float(ranked.logits[row])

@@ -591,3 +591,21 @@ def test_odd_roots(tmp_path: Path) -> None:
         build_index(root, WordEncoder())
         assert verify_index(root, NAME) == []
         assert answers(root)[0][0][0] == "\udcff.py"
+
+
+def test_the_progress_moves_and_vectors_are_kept_within_a_batch(root: Path) -> None:
+    (root / "src/many.py").write_text("\n\n".join(function(f"compute_number_{n}") for n in range(300)))
+    seen: list[int] = []
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "encode":
+            seen.append(done)
+            if done:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(root, WordEncoder(), progress=interrupt)
+    assert seen == [0, codeseek.build.ENCODE_CALL]
+    encoder = WordEncoder()
+    report = build_index(root, encoder)
+    assert len(encoder.encoded) == report.vectors - codeseek.build.ENCODE_CALL

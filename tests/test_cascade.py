@@ -37,7 +37,13 @@ def make_pool(scores, documents, paths=None, query="two words"):
     return Pool(parse_query(query), np.arange(len(scores)), chunks, signals, np.array(scores, np.float32), read)
 
 
-BLEND = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, symbol_reranked={}, crowding=0.0)
+def crowded(loss):
+    return {"words": loss, "components": loss, "symbol": loss}
+
+
+BLEND = Blend(
+    words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, symbol_reranked={}, crowding=crowded(0.0)
+)
 
 
 def test_without_a_ranker_the_first_stage_decides():
@@ -61,7 +67,7 @@ def test_only_the_first_are_read_and_the_rest_stays_behind():
 
 
 def test_what_crowding_keeps_back_is_not_read():
-    blend = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, crowding=10.0)
+    blend = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, crowding=crowded(10.0))
     ranker = ByLength()
     rank_pool(make_pool([4.0, 3.0, 2.0], ["a", "b", "c"], ["x.py", "x.py", "y.py"]), blend, ranker, depth=2)
     assert ranker.read == ["a", "c"]
@@ -92,7 +98,7 @@ def test_an_empty_pool():
 
 
 def test_probabilities_come_from_the_calibration():
-    blend = Blend(words={"lexical": 1.0}, crowding=0.0, calibration={"score": 2.0, "bias": -2.0})
+    blend = Blend(words={"lexical": 1.0}, crowding=crowded(0.0), calibration={"score": 2.0, "bias": -2.0})
     ranked = rank_pool(make_pool([2.0, 1.0], ["a", "b"]), blend)
     assert ranked.probabilities.tolist() == pytest.approx([1 / (1 + np.exp(-2)), 0.5])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import Any
 
 from codeseek.cli.choices import nearest
@@ -67,4 +68,6 @@ def report_misuse(error: Any) -> int:
 def _in_house_style(message: str) -> str:
     """Lower case, one line, no full stop."""
     message = " ".join(message.split()).rstrip(".")
+    message = re.sub(r"is not a valid int(eger)?( range)?$", "is not a whole number", message)
+    message = re.sub(r"is not a valid float( range)?$", "is not a number", message)
     return message[:1].lower() + message[1:]

@@ -25,10 +25,7 @@ def index(
     root: RootArgument = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew instead of updating what changed.")] = False,
     max_file_size: Annotated[
-        str | None,
-        typer.Option(
-            "--max-file-size", metavar="SIZE", help="Skip files above SIZE, now and in later updates: 500k, 2M."
-        ),
+        str | None, typer.Option("--max-file-size", metavar="SIZE", help="Skip files above SIZE from now on: 500k, 2M.")
     ] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="List the skipped files with their reasons.")

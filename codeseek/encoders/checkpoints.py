@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ def fetch_from_hub(name: str, files: Sequence[str], optional: Sequence[str]) -> 
         ModelError: If the hub has no such model, or cannot be reached and the cache has none.
     """
     cached_file = _import_transformers().utils.cached_file
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; what fails in the end is raised
     quiet: dict[str, Any] = {
         "_raise_exceptions_for_missing_entries": False,
         "_raise_exceptions_for_connection_errors": False,

@@ -83,7 +83,15 @@ def paper_blend(cosine_scale: float = 0.0) -> Blend:
     """
     cosine = {"cosine": 1.0}
     combined = {"ranker": 1.0, "cosine": cosine_scale}
-    return Blend(words=cosine, symbol=cosine, words_reranked=combined, symbol_reranked=combined, crowding=0.0)
+    return Blend(
+        words=cosine,
+        components=cosine,
+        symbol=cosine,
+        words_reranked=combined,
+        components_reranked=combined,
+        symbol_reranked=combined,
+        crowding={"words": 0.0, "components": 0.0, "symbol": 0.0},
+    )
 
 
 def compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeseek.evaluate.stages import Models
-from codeseek.retrievers.fusion import Blend, load_blend
+from codeseek.retrievers.fusion import find_blend
 
 __all__ = ["load_models"]
 
@@ -23,14 +23,12 @@ def load_models(
     Raises:
         ModelError: If a model or its weights cannot be read.
     """
-    chosen, blend = None, Blend()
+    chosen, blend = None, find_blend(None)
     if vectors:
         from codeseek.encoders import LazyEncoder
 
         chosen = LazyEncoder(encoder, device)
-        path = chosen.folder / "blend.json" if chosen.folder else None
-        if path is not None and path.exists():
-            blend = load_blend(path)
+        blend = find_blend(chosen.folder)
     if not rerank:
         return Models(chosen, None, blend)
     from codeseek.rankers import LazyRanker

@@ -165,7 +165,7 @@ def _compare(corpus: Corpus, part: Part, models: Models, options: OwnOptions) ->
         ]
     plans.append(("no reranking" + ("" if ranker is not None else " (in use)"), "--no-rerank", models.blend, 0))
     depth = options.depth if ranker is not None else 0
-    plans.append(("no crowding", "", replace(models.blend, crowding=0.0), depth))
+    plans.append(("no crowding", "", replace(models.blend, crowding=dict.fromkeys(models.blend.crowding, 0.0)), depth))
     measured = []
     for name, typed, blend, depth in plans:
         run = {}

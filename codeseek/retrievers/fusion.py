@@ -15,8 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from codeseek.errors import ModelError
+from codeseek.retrievers.intent import component_probability
 from codeseek.retrievers.query import Query
 from codeseek.retrievers.signals import SIGNALS
+
+BLEND_NAME = "blend.json"
+_SHIPPED = Path(__file__).parents[1] / "models" / "default" / BLEND_NAME
 
 # Used where a model folder brings no weights of its own: equal votes and the signals that any repository shares.
 _PLAIN = {
@@ -25,31 +29,59 @@ _PLAIN = {
 }  # fmt: skip
 
 
+def _even_crowding() -> dict[str, float]:
+    return {"words": 0.5, "components": 0.5, "symbol": 0.5}
+
+
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """Weights by signal, for worded queries and for symbol look-ups; unnamed signals weigh 0.
+    """Weights by signal; unnamed signals weigh 0.
 
-    `crowding` is what a hit loses for each better hit from its file. The `reranked` weights replace the others where
-    the ranker has read the candidate; they hold one for `ranker`, its logit, besides. `calibration` turns final scores
+    A worded query is weighed between `words` (it asks for a function) and `components` (it asks for a file or a type),
+    by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `crowding`, by the same three
+    names, is what a hit loses for each better hit from its file. The `reranked` weights replace the others where the
+    ranker has read the candidate; they hold one for `ranker`, its logit, besides. `calibration` turns final scores
     into probabilities of relevance.
     """
 
     words: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
+    components: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
     symbol: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
     words_reranked: Mapping[str, float] = field(default_factory=lambda: _PLAIN | {"ranker": 0.5})
+    components_reranked: Mapping[str, float] = field(default_factory=lambda: _PLAIN | {"ranker": 0.5})
     symbol_reranked: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
-    crowding: float = 0.5
+    crowding: Mapping[str, float] = field(default_factory=_even_crowding)
+    intent: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
     calibration_reranked: Mapping[str, float] = field(default_factory=dict)
 
+    def component_probability(self, query: Query) -> float:
+        """The probability that a worded query asks for a component; 0 for a symbol look-up."""
+        return 0.0 if query.is_symbol else component_probability(query.text, self.intent)
+
     def weights(self, query: Query) -> np.ndarray:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`."""
-        return _in_order(self.symbol if query.is_symbol else self.words)
+        return self._between(query, self.words, self.components, self.symbol)[0]
 
     def weights_reranked(self, query: Query) -> tuple[np.ndarray, float]:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`, and the weight of the ranker's logit."""
-        chosen = self.symbol_reranked if query.is_symbol else self.words_reranked
-        return _in_order(chosen), chosen.get("ranker", 0.0)
+        return self._between(query, self.words_reranked, self.components_reranked, self.symbol_reranked)
+
+    def crowding_of(self, query: Query) -> float:
+        """What a hit loses for each better hit from its file."""
+        if query.is_symbol:
+            return self.crowding["symbol"]
+        share = self.component_probability(query)
+        return (1 - share) * self.crowding["words"] + share * self.crowding["components"]
+
+    def _between(
+        self, query: Query, words: Mapping[str, float], components: Mapping[str, float], symbol: Mapping[str, float]
+    ) -> tuple[np.ndarray, float]:
+        if query.is_symbol:
+            return _in_order(symbol), symbol.get("ranker", 0.0)
+        share = self.component_probability(query)
+        blended = (1 - share) * _in_order(words) + share * _in_order(components)
+        return blended, (1 - share) * words.get("ranker", 0.0) + share * components.get("ranker", 0.0)
 
 
 def _in_order(weights: Mapping[str, float]) -> np.ndarray:
@@ -65,12 +97,29 @@ def load_blend(path: Path) -> Blend:
     try:
         blend = Blend(**json.loads(path.read_text(encoding="utf-8")))
         known = {*SIGNALS, "ranker", "score", "bias"}
-        named = set().union(*(weights for weights in asdict(blend).values() if isinstance(weights, dict)))
+        weighed = {name: value for name, value in asdict(blend).items() if name not in ("intent", "crowding")}
+        named = set().union(*weighed.values())
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"cannot read the blend weights {path}: {error}") from error
+    if set(blend.crowding) != set(_even_crowding()):
+        raise ModelError(
+            f"{path} holds a crowding for {', '.join(sorted(blend.crowding))}, wanted words, components, symbol"
+        )
     if named - known:
         raise ModelError(f"{path} weighs unknown signals: {', '.join(sorted(named - known))}")
     return blend
+
+
+def find_blend(folder: Path | None) -> Blend:
+    """The weights for an encoder: those of its own folder, else those of the shipped model.
+
+    Every signal but `cosine` is scaled within the query, so that the shipped weights serve another encoder too.
+
+    Raises:
+        ModelError: If the weights cannot be read.
+    """
+    own = folder / BLEND_NAME if folder else None
+    return load_blend(own if own and own.exists() else _SHIPPED)
 
 
 def order_without_crowding(scores: np.ndarray, files: Sequence[str], crowding: float) -> list[tuple[int, float]]:

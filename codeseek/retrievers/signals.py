@@ -156,9 +156,9 @@ def measure_signals(
     values[:, column["dense"]] = spread(cosines, cosine_ranks > 0)
     values[:, column["dense_rank"]] = vote(cosine_ranks)
     values[:, column["cosine"]] = cosines
-    _file_signals(values, column, chunks)
     weights = rarity / rarity.sum() if rarity.sum() > 0 else np.zeros_like(rarity)
     values[:, column["coverage"]] = weights @ held
+    _file_signals(values, column, chunks)
     for row, chunk in enumerate(chunks):
         values[row, column["definition"] : column["folder"] + 1] = _name_signals(query, weights, chunk)
         test, example, legacy, declaration = path_flags(chunk.path)

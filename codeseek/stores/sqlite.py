@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from codeseek.errors import CodeseekError, FileError, IndexDamaged, IndexLocked
 
-__all__ = ["Database", "connect_reader", "connect_writer", "transaction", "translated"]
+__all__ = ["Database", "connect_reader", "connect_writer", "switch_to_wal", "transaction", "translated"]
 
 Database = sqlite3.Connection
 
@@ -55,13 +56,27 @@ def connect_writer(path: Path) -> Database:
     path.touch(mode=0o600, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def switch_to_wal(connection: Database) -> None:
+    """Two processes that make one database at once: SQLite refuses one of them at once, whatever the time-out, because
+    both hold what the other waits for (https://www.sqlite.org/c3ref/busy_handler.html)."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.01)
 
 
 def connect_reader(path: Path) -> Database:

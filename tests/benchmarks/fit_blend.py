@@ -1,12 +1,14 @@
 """Fits the weights of the first stage, and of the blend with the ranker, to recorded pools (`pools.py`).
 
     python tests/benchmarks/fit_blend.py POOLS.npz ... [--reranked] [--without SIGNAL ...] [--ablate] [--folds]
-        [--write blend.json]
+        --blend blend.json [--write]
 
 Loss: for each query, -log of the softmax mass on the candidates that answer it, plus a quadratic prior at zero; each
-set weighs the same, so that neither files nor functions decide alone. Worded queries and symbol look-ups have weights
-of their own. Reported figures are leave-one-language-out (repos_dev) and leave-one-repository-out (questions): no query
-is scored by weights that saw its language or repository. `crowding` is then chosen on a grid.
+set weighs the same, so that neither files nor functions decide alone. Where files answer, only the best candidate of
+each file takes part, since crowding leaves no more of it. Symbol look-ups have weights of their own; those of a worded
+query lie between two sets, by the probability that it asks for a component (`fit_intent.py` comes first). Reported
+figures are leave-one-language-out (repos_dev) and leave-one-repository-out (questions): no query is scored by weights
+that saw its language or repository. The three crowdings are then chosen on a grid.
 """
 
 from __future__ import annotations
@@ -14,17 +16,22 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
 
 from codeseek.retrievers.fusion import order_without_crowding
+from codeseek.retrievers.intent import component_probability
 from codeseek.retrievers.signals import SIGNALS
 
-PRIOR = 0.5  # in nats for a weight of 1, against the sum of all losses per 100 queries
+PRIOR = 0.3  # in nats for a weight of 1, against the sum of all losses per 100 queries
+FILE_ROUNDS = 2
 CROWDINGS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
+
+
+Results = dict[str, tuple[float, dict[str, float]]]
 
 
 @dataclass
@@ -40,26 +47,49 @@ class Recorded:
     covered: np.ndarray
     files: np.ndarray
     logits: np.ndarray
+    component: float
 
 
-def load(path: Path) -> list[Recorded]:
+def load(path: Path, intent: dict[str, float]) -> list[Recorded]:
     stored = np.load(path)
     records = []
     for number, (repository, fold, group, query, targets, symbol, _) in enumerate(json.loads(str(stored["queries"]))):
         field = {name: stored[f"{number}/{name}"] for name in ("signals", "covered", "files", "logits")}
-        records.append(Recorded(path.stem, repository, fold, group, query, targets, symbol, **field))
+        component = 0.0 if symbol else component_probability(query, intent)
+        records.append(
+            Recorded(path.stem, repository, fold, group, query, targets, symbol, component=component, **field)
+        )
     return records
 
 
 def features(record: Recorded, names: list[str], reranked: bool) -> np.ndarray:
     columns = record.signals[:, [SIGNALS.index(name) for name in names if name != "ranker"]]
-    if not reranked:
+    if reranked:
+        columns = np.column_stack([columns, np.nan_to_num(record.logits)])
+    if record.symbol:
         return columns
-    return np.column_stack([columns, np.nan_to_num(record.logits)])
+    return np.column_stack([(1 - record.component) * columns, record.component * columns])
 
 
 def fit(records: list[Recorded], names: list[str], reranked: bool, prior: float) -> np.ndarray:
-    """Weights [len(names)] for queries of one kind."""
+    """Weights for queries of one kind: [len(names)] for symbols, those for functions and for components for words."""
+    weights = minimise(records, names, reranked, prior)
+    for _ in range(FILE_ROUNDS):
+        kept = [best_of_files(r, weights, names, reranked) if r.set_name == "repos_dev" else r for r in records]
+        weights = minimise(kept, names, reranked, prior)
+    return weights
+
+
+def best_of_files(record: Recorded, weights: np.ndarray, names: list[str], reranked: bool) -> Recorded:
+    best: dict[int, int] = {}
+    for row in order(record, weights, names, reranked, 0.0):
+        best.setdefault(int(record.files[row]), int(row))
+    rows = np.array(sorted(best.values()), dtype=int)
+    parts = {name: getattr(record, name)[rows] for name in ("signals", "covered", "files", "logits")}
+    return replace(record, **parts)
+
+
+def minimise(records: list[Recorded], names: list[str], reranked: bool, prior: float) -> np.ndarray:
     sizes: dict[str, int] = {}
     for record in records:
         sizes[record.set_name] = sizes.get(record.set_name, 0) + 1
@@ -82,7 +112,14 @@ def fit(records: list[Recorded], names: list[str], reranked: bool, prior: float)
             gradient += share * ((exponents @ matrix) / mass - (exponents[relevant] @ matrix[relevant]) / hit)
         return value / total + prior / 100 * weights @ weights, gradient / total + prior / 50 * weights
 
-    return minimize(loss, np.zeros(len(names)), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+    width = problems[0][0].shape[1]
+    return minimize(loss, np.zeros(width), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+
+
+def loss_of(record: Recorded, crowding: dict[str, float]) -> float:
+    if record.symbol:
+        return crowding["symbol"]
+    return (1 - record.component) * crowding["words"] + record.component * crowding["components"]
 
 
 def order(record: Recorded, weights: np.ndarray, names: list[str], reranked: bool, crowding: float) -> np.ndarray:
@@ -136,16 +173,33 @@ class Weights:
     def of(self, record: Recorded, held_out: bool) -> np.ndarray:
         return self.fitted[record.fold if held_out else None, record.symbol]
 
-    def evaluate(
-        self, records: list[Recorded], crowding: float, held_out: bool
-    ) -> dict[str, tuple[float, dict[str, float]]]:
+    def values(self, records: list[Recorded], crowding: dict[str, float], held_out: bool) -> list[float]:
+        """nDCG@10 where files answer, the reciprocal rank within 10 where functions do."""
+        return [
+            (ndcg if r.set_name == "repos_dev" else reciprocal_rank)(
+                r, order(r, self.of(r, held_out), self.names, self.reranked, loss_of(r, crowding))
+            )
+            for r in records
+        ]
+
+    def evaluate(self, records: list[Recorded], crowding: dict[str, float], held_out: bool) -> Results:
         out = {}
         for name in dict.fromkeys(record.set_name for record in records):
             part = [record for record in records if record.set_name == name]
-            measure = ndcg if name == "repos_dev" else reciprocal_rank
-            values = [measure(r, order(r, self.of(r, held_out), self.names, self.reranked, crowding)) for r in part]
-            out[name] = score(part, values)
+            out[name] = score(part, self.values(part, crowding, held_out))
         return out
+
+    def best_crowding(self, records: list[Recorded], held_out: bool) -> dict[str, float]:
+        """One after the other, by the mean of the sets' means."""
+        chosen = {"words": 0.3, "components": 2.0, "symbol": 1.0}
+        for name in chosen:
+            means = {}
+            for value in CROWDINGS:
+                results = self.evaluate(records, chosen | {name: value}, held_out)
+                means[value] = float(np.mean([mean for mean, _ in results.values()]))
+            chosen[name] = max(means, key=lambda value: means[value])
+            print(f"crowding of {name}: " + "  ".join(f"{value} {mean:.4f}" for value, mean in means.items()))
+        return chosen
 
 
 def main() -> None:
@@ -156,42 +210,35 @@ def main() -> None:
     parser.add_argument("--prior", type=float, default=PRIOR)
     parser.add_argument("--folds", action="store_true", help="fit once a fold and report what was held out")
     parser.add_argument("--ablate", action="store_true", help="refit without each signal in turn")
-    parser.add_argument("--write", type=Path, help="put the weights into this blend.json")
+    parser.add_argument("--blend", type=Path, required=True, help="holds the intent's weights")
+    parser.add_argument("--write", action="store_true", help="put the weights into it")
     args = parser.parse_args()
-    records = [record for path in args.pools for record in load(path)]
+    blend = json.loads(args.blend.read_text())
+    records = [record for path in args.pools for record in load(path, blend.get("intent", {})) if record.targets]
     names = [name for name in SIGNALS if name not in args.without] + (["ranker"] if args.reranked else [])
     for name in dict.fromkeys(record.set_name for record in records):
         part = [record for record in records if record.set_name == name]
         print(f"{name}: {len(part)} queries, pool holds an answer for {np.mean([r.covered.any() for r in part]):.3f}")
     weights = Weights(records, names, args.reranked, args.prior, args.folds)
-    best, best_crowding = -1.0, 0.0
-    for crowding in CROWDINGS:
-        results = weights.evaluate(records, crowding, args.folds)
-        total = float(np.mean([mean for mean, _ in results.values()]))
-        print(f"crowding {crowding:4}: " + "  ".join(f"{name} {mean:.4f}" for name, (mean, _) in results.items()))
-        if total > best:
-            best, best_crowding = total, crowding
-    for name, (mean, groups) in weights.evaluate(records, best_crowding, args.folds).items():
-        print(f"{name} {mean:.4f} at crowding {best_crowding}: " + "  ".join(f"{k} {v:.3f}" for k, v in groups.items()))
-    for symbol in (False, True):
-        fitted = weights.fitted[None, symbol]
-        print("symbol" if symbol else "words", {n: round(float(w), 2) for n, w in zip(names, fitted, strict=True)})
+    crowding = weights.best_crowding(records, args.folds)
+    for name, (mean, groups) in weights.evaluate(records, crowding, args.folds).items():
+        print(f"{name} {mean:.4f} at {crowding}: " + "  ".join(f"{k} {v:.3f}" for k, v in groups.items()))
+    words = weights.fitted[None, False]
+    fitted = {"words": words[: len(names)], "components": words[len(names) :], "symbol": weights.fitted[None, True]}
+    for kind, values in fitted.items():
+        print(kind, {n: round(float(w), 2) for n, w in zip(names, values, strict=True)})
     if args.ablate:
         for left_out in names:
-            fewer = Weights(
-                records, [name for name in names if name != left_out], args.reranked, args.prior, args.folds
-            )
-            fewer.reranked = args.reranked and left_out != "ranker"
-            results = fewer.evaluate(records, best_crowding, args.folds)
+            fewer = [name for name in names if name != left_out]
+            refitted = Weights(records, fewer, args.reranked and left_out != "ranker", args.prior, args.folds)
+            results = refitted.evaluate(records, crowding, args.folds)
             print(f"without {left_out:14}: " + "  ".join(f"{name} {mean:.4f}" for name, (mean, _) in results.items()))
     if args.write:
-        blend = json.loads(args.write.read_text()) if args.write.exists() else {}
-        suffix = "_reranked" if args.reranked else ""
-        for kind, symbol in (("words", False), ("symbol", True)):
-            fitted = weights.fitted[None, symbol]
-            blend[kind + suffix] = {n: round(float(w), 4) for n, w in zip(names, fitted, strict=True)}
-        blend["crowding"] = best_crowding
-        args.write.write_text(json.dumps(blend, indent=1) + "\n")
+        for kind, values in fitted.items():
+            key = f"{kind}_reranked" if args.reranked else kind
+            blend[key] = {n: round(float(w), 4) for n, w in zip(names, values, strict=True)}
+        blend["crowding"] = crowding
+        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Records the pools of judged queries: every signal of every candidate, and which of them answer.
 
     python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranked N]
+        [--foreign N]
         [--only NAME ...] [--skip NAME ...]
 
 SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions). What `fit_blend.py` fits
@@ -76,7 +77,7 @@ def record(searcher: Searcher, judged: Judged, targets_max: int, ranked: int) ->
     logits = np.full(len(pool), np.nan, np.float32)
     if ranked and len(pool):
         paths = [chunk.path for chunk in pool.chunks]
-        crowding = searcher.blend.crowding
+        crowding = searcher.blend.crowding_of(pool.query)
         rows = [row for row, _ in order_without_crowding(pool.scores, paths, crowding)[:ranked]]
         logits[rows] = searcher.ranker.rank(judged.query, pool.documents(rows))
     return {
@@ -96,16 +97,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--skip", nargs="*", default=[])
+    parser.add_argument("--foreign", type=int, default=0, help="so many queries of another repository, without answer")
     parser.add_argument("--ranked", type=int, default=0, help="record the ranker's logits of so many first candidates")
     args = parser.parse_args()
     load = load_repos_dev if args.set == "repos_dev" else lambda *at: load_questions(*at, part=args.set)
     arrays: dict[str, np.ndarray] = {}
     queries = []
-    for name, language, root, judged in load(args.shared, args.repos):
-        if (args.only and name not in args.only) or name in args.skip or not root.is_dir():
-            continue
+    chosen = [
+        row
+        for row in load(args.shared, args.repos)
+        if (not args.only or row[0] in args.only) and row[0] not in args.skip and row[2].is_dir()
+    ]
+    for place, (name, language, root, judged) in enumerate(chosen):
+        elsewhere = chosen[(place + 1) % len(chosen)][3][:: max(1, len(judged) // max(args.foreign, 1))][: args.foreign]
+        foreign = [Judged(one.query, "foreign", []) for one in elsewhere]
         with open_searcher(root) as searcher:
-            for number, one in enumerate(judged):
+            for number, one in enumerate([*judged, *foreign]):
                 key = f"{len(queries)}"
                 arrays |= {f"{key}/{field}": value for field, value in record(searcher, one, 16, args.ranked).items()}
                 symbol = parse_query(one.query).is_symbol

@@ -68,6 +68,19 @@ def test_a_device_that_fails_is_said_in_one_line(
     assert (code, err) == (0, "codeseek: cuda ran out of memory; reranking on the CPU\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-n", "many"), "codeseek: invalid value for '-n' / '--limit': 'many' is not a whole number\n"),
+        (("--min-score", "high"), "codeseek: invalid value for '--min-score': 'high' is not a number\n"),
+    ],
+)
+def test_a_number_is_wanted(arguments: tuple[str, ...], message: str, codeseek: Run, repository: Path) -> None:
+    code, _, err = codeseek("search", "q", *arguments)
+    assert code == 2
+    assert err.startswith(message)
+
+
 def test_configuration_fills_in_what_was_not_typed(
     codeseek: Run, searchers: list, repository: Path, tmp_path: Path
 ) -> None:

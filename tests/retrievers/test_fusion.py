@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from codeseek.errors import ModelError
 from codeseek.retrievers.fusion import Blend, load_blend, order_without_crowding
 from codeseek.retrievers.query import parse_query
 from codeseek.retrievers.signals import SIGNALS
+
+CROWDING = {"words": 0.25, "components": 0.5, "symbol": 1.0}
 
 
 def greedy(scores, files, crowding):
@@ -47,9 +50,10 @@ def test_weights_follow_the_kind_of_query():
 
 def test_a_blend_comes_back_from_its_file(tmp_path):
     path = tmp_path / "blend.json"
-    path.write_text(json.dumps({"words": {"lexical": 1.5}, "words_reranked": {"ranker": 2.0}, "crowding": 0.25}))
+    path.write_text(json.dumps({"words": {"lexical": 1.5}, "words_reranked": {"ranker": 2.0}, "crowding": CROWDING}))
     blend = load_blend(path)
-    assert blend.crowding == 0.25
+    assert blend.crowding_of(parse_query("two words")) == 0.25
+    assert blend.crowding_of(parse_query("one_symbol")) == 1.0
     assert blend.weights_reranked(parse_query("two words"))[1] == 2.0
 
 
@@ -59,6 +63,7 @@ def test_a_blend_comes_back_from_its_file(tmp_path):
         ("{", "cannot read the blend weights"),
         ('{"wrods": {}}', "cannot read the blend weights"),
         ('{"words": {"lexicla": 1}}', "unknown signals: lexicla"),
+        ('{"crowding": {"words": 1}}', "wanted words, components, symbol"),
     ],
 )
 def test_a_wrong_blend_is_refused(tmp_path, content, message):
@@ -66,3 +71,14 @@ def test_a_wrong_blend_is_refused(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(ModelError, match=message):
         load_blend(path)
+
+
+def test_a_query_for_a_component_is_weighed_by_the_other_set():
+    blend = Blend(words={"lexical": 1.0}, components={"stem": 2.0}, intent={"middleware": 40.0, "bias": -20.0})
+    blend = replace(blend, crowding=CROWDING)
+    component, function = parse_query("cors middleware"), parse_query("retry three times")
+    assert blend.weights(component)[SIGNALS.index("stem")] == pytest.approx(2.0)
+    assert blend.weights(function)[SIGNALS.index("stem")] == pytest.approx(0.0, abs=1e-6)
+    assert blend.crowding_of(component) == pytest.approx(0.5)
+    assert blend.crowding_of(function) == pytest.approx(0.25)
+    assert blend.component_probability(parse_query("middleware")) == 0.0, "a single name is a symbol"

@@ -1,12 +1,14 @@
 import hashlib
 import multiprocessing
+import sqlite3
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from codeseek.errors import IndexDamaged, IndexFormat
-from codeseek.stores.sqlite import connect_writer
+from codeseek.stores.sqlite import connect_writer, switch_to_wal
 from codeseek.stores.vectors import KEY_DTYPE, VectorStore, open_vectors
 
 
@@ -63,6 +65,19 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     with VectorStore(path) as store:
         assert len(store) == 150
+
+
+def test_another_process_that_makes_the_store_is_waited_for(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "v.sqlite", timeout=0, isolation_level=None)  # 0: refused at once
+    other = sqlite3.connect(tmp_path / "v.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(0.2, other.rollback)
+    timer.start()
+    switch_to_wal(connection)
+    timer.join()
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    other.close()
 
 
 def test_refusals(tmp_path: Path) -> None:
