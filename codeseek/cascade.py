@@ -27,7 +27,7 @@ class Ranked:
     """A pool in its final order.
 
     `rows` [P] of the pool, best first; `scores` [P] after crowding, aligned with `rows`; `logits` [P] of the ranker by
-    row of the pool, nan where it did not read; `probabilities` [P] of relevance, aligned with `rows`.
+    row of the pool, nan where it did not read; `probabilities` [P] of relevance, aligned with `rows`, never rising.
     """
 
     rows: np.ndarray
@@ -70,14 +70,34 @@ def rank_pool(
         if len(rest):
             scores[rest] += blended.min() - scores[rest].max() - UNREAD_MARGIN
         scores[rows] = blended
-    ordered = order_without_crowding(scores, files, crowding)
+    ordered = _one_part_a_definition(order_without_crowding(scores, files, crowding), pool)
     rows = np.array([row for row, _ in ordered], dtype=np.int64)
     return Ranked(
         rows=rows,
         scores=np.array([score for _, score in ordered], dtype=np.float32),
         logits=logits,
-        probabilities=_probabilities(pool, blend, scores, logits)[rows],
+        probabilities=np.minimum.accumulate(_probabilities(pool, blend, scores, logits)[rows]),
     )
+
+
+def _one_part_a_definition(ordered: list[tuple[int, float]], pool: Pool) -> list[tuple[int, float]]:
+    """Moves all parts of a split definition but one behind everything else.
+
+    What stays is the best part; for a symbol look-up the first one, which declares it, in the best one's place.
+    """
+    parts: dict[tuple[str, str], list[int]] = {}
+    for row, _ in ordered:
+        chunk = pool.chunks[row]
+        if chunk.name:
+            parts.setdefault((chunk.path, chunk.qualified_name), []).append(row)
+    stays, leaves = {}, set()
+    for rows in parts.values():
+        if any(pool.chunks[row].part for row in rows):
+            stays[rows[0]] = min(rows, key=lambda row: pool.chunks[row].part) if pool.query.is_symbol else rows[0]
+            leaves.update(rows[1:])
+    kept = [(stays.get(row, row), score) for row, score in ordered if row not in leaves]
+    shown = {row for row, _ in kept}
+    return kept + [(row, score) for row, score in ordered if row not in shown]
 
 
 def _read(pool: Pool, ranker: Ranker, rows: list[int], budget_ms: float | None) -> np.ndarray:

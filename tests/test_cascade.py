@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,28 @@ def test_rounding_never_lifts_an_unread_candidate_over_a_read_one():
         pool = make_pool(scores, ["d" * size for size in random.integers(0, 9, 6)])
         ranked = rank_pool(pool, BLEND, ByLength(), depth=1)
         assert ranked.rows[0] == 0
+
+
+def test_a_split_definition_comes_once_and_its_other_parts_last():
+    pool = make_pool([5.0, 4.0, 3.0, 2.0], ["a", "b", "c", "d"], ["x.py", "x.py", "x.py", "y.py"])
+    parts = [replace(chunk, part=part) for chunk, part in zip(pool.chunks, (0, 1, 2, 0), strict=True)]
+    ranked = rank_pool(replace(pool, chunks=parts), BLEND)
+    assert ranked.rows.tolist() == [0, 3, 1, 2]
+
+
+def test_for_a_symbol_the_part_that_declares_it_takes_the_best_ones_place():
+    blend = Blend(symbol={"lexical": 1.0}, crowding=crowded(0.0))
+    pool = make_pool([5.0, 4.0, 3.0], ["a", "b", "c"], ["x.py", "y.py", "x.py"], query="one_symbol")
+    parts = [replace(chunk, part=part) for chunk, part in zip(pool.chunks, (2, 0, 0), strict=True)]
+    assert rank_pool(replace(pool, chunks=parts), blend).rows.tolist() == [2, 1, 0]
+
+
+def test_definitions_of_one_name_that_were_not_split_all_stay():
+    pool = make_pool([5.0, 4.0, 3.0], ["a", "b", "c"], ["x.py", "x.py", "y.py"])
+    assert rank_pool(pool, BLEND).rows.tolist() == [0, 1, 2]
+
+
+def test_probabilities_never_rise():
+    blend = Blend(words={"lexical": 1.0}, crowding=crowded(0.0), calibration={"score": -1.0})
+    ranked = rank_pool(make_pool([2.0, 1.0], ["a", "b"]), blend)
+    assert ranked.probabilities.tolist() == pytest.approx([1 / (1 + np.exp(2)), 1 / (1 + np.exp(2))])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from codeseek.cli.choices import DEVICES, OUTPUT_FORMATS, known_kinds, parse_choice, parse_choices, parse_languages
 from codeseek.cli.failures import EXIT_ERROR, EXIT_NO_HIT
 from codeseek.cli.places import locate_from, parse_place, search_root
-from codeseek.cli.progress import ProgressReport
+from codeseek.cli.progress import BUILD_INTERRUPTED, ProgressReport
 from codeseek.cli.queries import Query, check_query, read_batch
 from codeseek.cli.streams import is_terminal, notice, results_stream, wants_color
 from codeseek.config import Config, load_config
@@ -200,7 +200,7 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
 
     started = time.perf_counter()
     printer = open_printer(plan.format, results_stream(utf8=plan.format in ("json", "jsonl")), plan.style)
-    with ProgressReport(f"indexing {plan.root}") as progress:
+    with ProgressReport(f"indexing {plan.root}", interrupted=BUILD_INTERRUPTED) as progress:
         searcher = open_searcher(
             plan.root,
             encoder=plan.encoder,

@@ -37,7 +37,7 @@ def clean(
         from codeseek.maintenance import list_indexes
 
         gone = [entry.folder for entry in list_indexes() if entry.is_orphan]
-        return _clean(gone, f"{len(gone)} indexes of folders that are gone", yes=yes)
+        return _clean(gone, f"{_indexes(len(gone))} of folders that are gone", yes=yes)
     return _clean_one(index_root(root), yes=yes)
 
 
@@ -93,13 +93,17 @@ def _clean_all(*, yes: bool) -> int:
     if not size_bytes:
         notice(f"there is nothing in {folder}")
         return 0
-    if not _agreed(f"delete all of {folder}: {len(entries)} indexes, {format_size(size_bytes)}?", yes=yes):
+    if not _agreed(f"delete all of {folder}: {_indexes(len(entries))}, {format_size(size_bytes)}?", yes=yes):
         return EXIT_ERROR
     for entry in entries:
         remove_index(entry.folder)  # waits for nobody: an index that is being built is refused
     _remove_vectors(folder / "vectors")
-    notice(f"deleted {len(entries)} indexes and all vectors, {format_size(size_bytes)}")
+    notice(f"deleted {_indexes(len(entries))} and all vectors, {format_size(size_bytes)}")
     return 0
+
+
+def _indexes(count: int) -> str:
+    return f"{count:,} index" if count == 1 else f"{count:,} indexes"
 
 
 def _remove_vectors(folder: Path) -> None:

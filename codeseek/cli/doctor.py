@@ -25,6 +25,9 @@ app = new_app()
 # Below it, a build of an ordinary repository may not fit.
 LOW_DISK_BYTES = 1 << 30
 
+# `IdentityRanker.name`: stands in while no trained ranker ships.
+NO_RANKER = "identity"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -80,6 +83,7 @@ def _examine(device: str | None, encoder: str | None) -> Iterator[Finding]:
         ("grammars", _grammars),
         ("device", lambda: _device(device or config.device)),
         ("encoder", lambda: _encoder(encoder or config.encoder, device or config.device)),
+        ("ranker", lambda: _ranker(config.ranker, device or config.device)),
     ]
     for name, check in checks:
         try:
@@ -140,3 +144,14 @@ def _encoder(name: str | None, device: str) -> str:
     encoder = LazyEncoder(name, device)
     (vector,) = encoder.encode_queries(["walk"])
     return f"{encoder.name}, {len(vector)} dimensions"
+
+
+def _ranker(name: str | None, device: str) -> str:
+    """Loads the model and reads one document with it, where there is one."""
+    from codeseek.evaluate.models import load_models
+
+    ranker = load_models(None, name, device, vectors=False).ranker
+    if ranker is None or ranker.name == NO_RANKER:
+        return "none: the first stage's order is kept"
+    ranker.rank("walk", ["def walk(): pass"])
+    return ranker.name

@@ -9,7 +9,7 @@ import typer
 from codeseek.cli.choices import DEVICES, parse_choice
 from codeseek.cli.options import DeviceOption, EncoderOption, RootArgument, new_app
 from codeseek.cli.places import index_root
-from codeseek.cli.progress import ProgressReport
+from codeseek.cli.progress import BUILD_INTERRUPTED, ProgressReport
 from codeseek.cli.streams import notice
 from codeseek.cli.tables import format_size, format_table
 from codeseek.config import load_config, parse_size
@@ -41,7 +41,7 @@ def index(
     folder = index_root(root)
     model = LazyEncoder(encoder or config.encoder, parse_choice("--device", device or config.device, DEVICES))
     max_file_bytes = None if max_file_size is None else _size(max_file_size)
-    with ProgressReport(f"indexing {folder}", quiet_s=0) as progress:
+    with ProgressReport(f"indexing {folder}", quiet_s=0, interrupted=BUILD_INTERRUPTED) as progress:
         report = build_index(
             folder,
             model,

@@ -36,17 +36,38 @@ def search_root(typed: Path | None, paths: Sequence[str], *, query: str) -> tupl
     for path in paths:
         if not os.path.lexists(os.path.expanduser(path)):
             words = " ".join((query, *paths)).strip()
-            hint = f'to search for several words, quote them: codeseek search "{words}"' if query else ""
-            raise UsageError(f"no such file or folder: {path}", hint=hint or "name an existing file or folder")
+            hint = f"name an existing file or folder, as seen from {Path.cwd()}"
+            if query and not any(mark in path for mark in (".", "/", os.sep)):
+                hint = f'to search for several words, quote them: codeseek search "{words}"'
+            raise UsageError(f"no such file or folder: {path}", hint=hint)
     resolved = [Path(os.path.realpath(os.path.expanduser(path))) for path in paths]
     if typed is not None:
         root = _folder(typed)
     else:
         root = find_root(Path.cwd())
-        if resolved and (_is_too_much(root) or any(not path.is_relative_to(root) for path in resolved)):
-            root = find_root(resolved[0])
+        if resolved and not (_is_known(root) and all(path.is_relative_to(root) for path in resolved)):
+            root = _shared_root(root, resolved)
         _not_too_much(root)
     return root, confine(root, resolved)
+
+
+def _shared_root(current: Path, paths: Sequence[Path]) -> Path:
+    """The one root of all `paths`, when the current folder lies in no known root that holds them."""
+    roots = sorted({find_root(path) for path in paths})
+    if len(roots) > 1 or not _is_known(roots[0]):
+        # The common parent of repositories is nobody's root, unless it is one itself or was named.
+        plain = not any(_is_known(root) for root in roots)
+        for root in (current, *roots):
+            holds_all = not _is_too_much(root) and all(path.is_relative_to(root) for path in paths)
+            if holds_all and (plain or _is_known(root) or root in paths):
+                return root
+    if len(roots) > 1:
+        listed = ", ".join(map(str, roots))
+        raise UsageError(
+            f"the paths lie in different repositories: {listed}",
+            hint="search them one at a time, or name the folder that holds them: --root DIR",
+        )
+    return roots[0]
 
 
 def confine(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:
@@ -96,11 +117,16 @@ def locate_from(root: Path, folder: Path) -> Callable[[str], str]:
     return lambda path: os.path.join(root, path)
 
 
+def _is_known(root: Path) -> bool:
+    """Whether a folder is a repository or has an index."""
+    return os.path.lexists(root / ".git") or (index_dir(root) / CATALOGUE_NAME).exists()
+
+
 def _is_too_much(root: Path) -> bool:
     """Whether a root that nobody named is a home folder or a whole disk, and neither a repository nor indexed."""
     if root not in (Path(root.anchor), Path(os.path.realpath(Path.home()))):
         return False
-    return not os.path.lexists(root / ".git") and not (index_dir(root) / CATALOGUE_NAME).exists()
+    return not _is_known(root)
 
 
 def _not_too_much(root: Path) -> Path:

@@ -12,15 +12,20 @@ from codeseek.cli.streams import is_terminal, notice
 # A shorter job is over before a bar could be read (the usual threshold of perceived delay is 0.1 to 1 s; unmeasured).
 QUIET_S = 0.4
 
+# Of a build: what was read and encoded before the interrupt is kept.
+BUILD_INTERRUPTED = "interrupted; the next command goes on from here"
+
 
 class ProgressReport:
     """A `types.Progress`, and the context in which its bar is alive.
 
     The start is announced only once the job is longer than `quiet_s`, so that an update of one file stays silent.
+    An announced job that Ctrl-C ends says `interrupted`, if that is given.
     """
 
-    def __init__(self, announcement: str, *, quiet_s: float = QUIET_S) -> None:
+    def __init__(self, announcement: str, *, quiet_s: float = QUIET_S, interrupted: str = "") -> None:
         self._announcement = announcement
+        self._interrupted = interrupted
         self._quiet_until = time.monotonic() + quiet_s
         self._started = time.monotonic()
         self._announced = False
@@ -45,6 +50,8 @@ class ProgressReport:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        if self._announced and self._interrupted and kind is not None and issubclass(kind, KeyboardInterrupt):
+            notice(self._interrupted)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if not self._announced:

@@ -76,8 +76,8 @@ def _rows(found: IndexStatus, changes: Changes, model: str) -> list[tuple[str, s
         ("languages", _counts(found.languages)),
         ("skipped", _counts({str(reason): count for reason, count in found.skipped.items()}) or "nothing"),
         ("size", format_size(found.size_bytes)),
-        ("updated", _moment(found.built_s)),
-        ("freshness", _freshness(changes)),
+        ("updated", _moment(found.built_s) if found.built_s else "never"),
+        ("freshness", _freshness(changes, found.chunks - found.vectors)),
         *([("builder", f"process {found.builder} is building it now")] if found.builder is not None else []),
     ]
 
@@ -106,12 +106,14 @@ def _record(
     return record if problems is None else {**record, "problems": problems}
 
 
-def _freshness(changes: Changes) -> str:
+def _freshness(changes: Changes, without_vector: int) -> str:
+    missing = "1 chunk has" if without_vector == 1 else f"{without_vector:,} chunks have"
+    incomplete = f"incomplete: {missing} no vector yet" if without_vector > 0 else ""
     if not changes:
-        return "up to date"
+        return incomplete or "up to date"
     counts = {"changed": changes.changed, "new": changes.new, "removed": changes.removed}
     listed = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    return f"{listed} since then; the next search updates them"
+    return f"{incomplete}{'; ' if incomplete else ''}{listed} since then; the next search updates them"
 
 
 def _counts(counts: Any) -> str:

@@ -58,12 +58,14 @@ from codeseek.errors import UsageError
 # As of a shell's child that SIGINT ended.
 EXIT_INTERRUPTED = 130
 
-app = new_app(no_args_is_help=True)
+app = new_app()
 
 
-@app.callback()
-def train() -> None:
+@app.callback(invoke_without_command=True)
+def train(context: typer.Context) -> None:
     """Train the dual-encoder or the cross-encoder on mined pairs."""
+    if context.invoked_subcommand is None:
+        raise UsageError("missing command: dual or cross", hint="codeseek train --help")
 
 
 @app.command(epilog="Example: codeseek train cross --model DIR --pairs pairs.jsonl --ranking ranking.jsonl --out run")

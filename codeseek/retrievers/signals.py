@@ -23,7 +23,7 @@ SIGNALS = (
     "dense_rank",
     "cosine",  # as it is
     "coverage",  # share of the query's words, weighted by rarity, that it holds anywhere
-    "definition",  # it defines an identifier of the query: 1 the only or last one asked for, 0.5 another
+    "definition",  # it defines an identifier of the query: 1 the last one named, 0.5 another
     "qualifier",  # share of the query's qualifiers (`Foo` of `Foo::bar`) among its scope and path
     "name",  # share of the query's terms, weighted by rarity, that its name holds
     "name_cover",  # share of its name's words that the query holds
@@ -44,6 +44,9 @@ SIGNALS = (
     "length",  # log2 of its characters / 512, within [-2, 2]
 )
 
+# What a definition is worth whose name is written in another case. Chosen by hand: names that differ in case only are
+# too rare in the questions to fit it.
+OTHER_CASE = 0.5
 RANK_HALF = 10.0  # the rank at which a list's vote has halved; unmeasured against others
 
 _TYPES = frozenset({Kind.CLASS, Kind.STRUCT, Kind.ENUM, Kind.TRAIT, Kind.INTERFACE, Kind.TYPE, Kind.MODULE})
@@ -193,7 +196,9 @@ def _name_signals(query: Query, weights: np.ndarray, chunk: StoredChunk) -> tupl
     name = chunk.name.lower()
     definition = 0.0
     if name and name in query.identifiers:
-        definition = 1.0 if name == query.identifiers[-1] or len(query.identifiers) == 1 else 0.5
+        definition = 1.0 if name == query.identifiers[-1] else 0.5
+        if chunk.name not in query.text:
+            definition *= OTHER_CASE
     stem, folders = path_words(chunk.path)
     scope = _words(" ".join(chunk.scope))
     qualifier = 0.0

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.encoder import fake_module
+from fakes.encoder import LetterEncoder, fake_module
 
+from codeseek.encoders import folder, hub  # now, as a module without submodules stands for it later
+from codeseek.errors import ModelError
 from codeseek.languages import load_languages
 
 Run = Callable[..., tuple[int, str, str]]
@@ -98,6 +100,29 @@ def test_status_says_how_fresh_the_index_is(codeseek: Run, repository: Path) -> 
     assert record["changes"] == {"changed": 1, "new": 1, "removed": 1}
 
 
+def test_status_says_what_was_never_finished(codeseek: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codeseek("index")
+    monkeypatch.setattr(LetterEncoder, "name", "others")
+    assert "freshness  incomplete: 2 chunks have no vector yet\n" in codeseek("status")[1]
+    empty = repository.parent / "empty"
+    empty.mkdir()
+    codeseek("index", str(empty))
+    assert "1970" not in codeseek("status", str(empty))[1]
+
+
+def test_an_interrupted_build_says_that_it_can_go_on(
+    codeseek: Run, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(root: Path, model: object, *, progress: Callable[[str, int, int], None], **options: object) -> None:
+        progress("encode", 0, 1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("codeseek.build.build_index", build)
+    code, _, err = codeseek("index")
+    assert code == 130
+    assert err.endswith("codeseek: interrupted; the next command goes on from here\n")
+
+
 def test_status_check_verifies_and_finds_damage(codeseek: Run, repository: Path) -> None:
     codeseek("index")
     assert codeseek("status", "--check")[::2] == (0, "codeseek: the index is sound\n")
@@ -133,7 +158,7 @@ def test_clean_all_deletes_nothing_that_is_not_ours(codeseek: Run, repository: P
     (cache / "vectors" / "mine.txt").write_text("kept")
     code, _, err = codeseek("clean", "--all", "-y")
     assert code == 0
-    assert err.startswith("codeseek: deleted 1 indexes and all vectors, ")
+    assert err.startswith("codeseek: deleted 1 index and all vectors, ")
     assert [path.name for path in cache.rglob("*") if path.is_file()] == ["mine.txt"]
 
 
@@ -145,7 +170,7 @@ def test_clean_orphans_keeps_what_has_its_folder(codeseek: Run, repository: Path
     shutil.rmtree(other)
     code, _, err = codeseek("clean", "--orphans", "--yes")
     assert code == 0
-    assert "deleted 1 indexes of folders that are gone" in err
+    assert "deleted 1 index of folders that are gone" in err
     assert codeseek("status")[0] == 0
     assert codeseek("clean", "--orphans")[2] == "codeseek: there is nothing to delete\n"
 
@@ -167,7 +192,7 @@ def test_languages_lists_each_grammar(codeseek: Run) -> None:
 def test_doctor_reports_each_part_and_the_remedy(codeseek: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _, out, _ = codeseek("doctor", "--format", "json", "--device", "cpu")
     checks = {entry["name"]: entry for entry in json.loads(out)["checks"]}
-    assert list(checks) == ["codeseek", "configuration", "cache", "packages", "grammars", "device", "encoder"]
+    assert list(checks) == ["codeseek", "configuration", "cache", "packages", "grammars", "device", "encoder", "ranker"]
     for name in ("configuration", "cache", "packages", "grammars", "encoder"):
         assert checks[name]["works"], checks[name]
     Path(os.environ["CODESEEK_CONFIG"]).write_text("limt = 3\n")
@@ -175,3 +200,14 @@ def test_doctor_reports_each_part_and_the_remedy(codeseek: Run, monkeypatch: pyt
     assert code == 2
     assert "FAIL  configuration" in out
     assert "      hint: did you mean limit?\n" in out
+
+
+def test_doctor_looks_for_the_ranker(codeseek: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "default_folder", lambda: tmp_path)
+    assert "ok    ranker          none: the first stage's order is kept\n" in codeseek("doctor", "--device", "cpu")[1]
+    Path(os.environ["CODESEEK_CONFIG"]).write_text('ranker = "/nowhere/ranker"\n')
+    code, out, _ = codeseek("doctor", "--device", "cpu")
+    assert code == 2
+    with pytest.raises(ModelError) as raised:
+        hub.find_model("/nowhere/ranker")
+    assert f"FAIL  ranker          {raised.value}\n      hint: {raised.value.hint}\n" in out

@@ -115,7 +115,37 @@ def test_a_path_elsewhere_chooses_its_own_repository(
     assert searchers[0].calls[0]["filters"].paths == ("lib",)
     code, _, err = codeseek("search", "q", str(other / "lib"), "src")
     assert code == 2
-    assert f"{repository}/src is not in {other.resolve()}" in err
+    assert err.startswith(f"codeseek: the paths lie in different repositories: {other.resolve()}, {repository}\n")
+
+
+def test_a_folder_of_repositories_is_no_root_unless_named(
+    codeseek: Run, searchers: list, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = repository.parent
+    (parent / "other" / ".git").mkdir(parents=True)
+    for name in ("plain", "bare"):
+        (parent / name).mkdir()
+    monkeypatch.chdir(parent)
+    code, _, err = codeseek("search", "q", "repo/src", "other")
+    assert (code, searchers) == (2, [])
+    assert err.startswith(f"codeseek: the paths lie in different repositories: {parent}/other, {repository}\n  hint: ")
+    codeseek("search", "q", "repo/src")
+    codeseek("search", "q", "repo/src", "other", "--root", ".")
+    codeseek("search", "q", "plain", "bare")
+    assert [searcher.root for searcher in searchers] == [repository, parent, parent]
+    assert searchers[1].calls[0]["filters"].paths == ("repo/src", "other")
+
+
+@pytest.mark.parametrize("path", ["src/nowhere", "nowhere.py"])
+def test_a_path_that_is_none_is_not_taken_for_a_word(
+    path: str, codeseek: Run, searchers: list, repository: Path
+) -> None:
+    code, _, err = codeseek("search", "q", path)
+    assert code == 2
+    assert err.splitlines() == [
+        f"codeseek: no such file or folder: {path}",
+        f"  hint: name an existing file or folder, as seen from {repository}",
+    ]
 
 
 def test_a_home_folder_is_searched_only_if_named(
