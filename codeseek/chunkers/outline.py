@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from codeseek.chunkers.comments import find_own_lines, read_documentation
 from codeseek.chunkers.source import Source
@@ -72,7 +73,7 @@ class Outline:
 
 def outline(source: Source, tree: SyntaxTree, language: Language) -> Outline:
     """The definitions of a file as a forest in source order; siblings share no line."""
-    found = _collect(source, tree, frozenset(language.join))
+    found = _collect(source, tree, frozenset(language.join), frozenset(language.comments))
     _nest(source, found, language)
     return _finish(source, found, language)
 
@@ -87,7 +88,7 @@ class _Found:
     roots: list[Definition] = field(default_factory=list)
 
 
-def _collect(source: Source, tree: SyntaxTree, joined: frozenset[str]) -> _Found:
+def _collect(source: Source, tree: SyntaxTree, joined: frozenset[str], comments: frozenset[str]) -> _Found:
     """Sorts the query's matches by what they capture; of two definitions on one node the earlier pattern stays."""
     found = _Found([], [], [], [], [])
     lone = {
@@ -106,7 +107,7 @@ def _collect(source: Source, tree: SyntaxTree, joined: frozenset[str]) -> _Found
                 lone[capture].extend((node.start_byte, node.end_byte) for node in nodes)
         if whole is not None:
             node = captures[whole][0]
-            extent = node.start_byte, node.end_byte
+            extent = node.start_byte, _end_of_code(source, node, comments)
             other = kept.get(extent)
             if other is None or pattern < other[0]:
                 kept[extent] = pattern, whole, captures
@@ -258,6 +259,29 @@ def _separate(siblings: list[Definition], floor: int, ceiling: int) -> list[Defi
 
 def _name(source: Source, node: object) -> str:
     return _squeeze(source.text(node.start_byte, node.end_byte))[:NAME_MAX_CHARS].strip("\"'`").lstrip(":")
+
+
+def _end_of_code(source: Source, node: Any, comments: frozenset[str]) -> int:
+    """The end of a node without trailing white space, and then without comments on lines of their own.
+
+    A block by indentation reaches to what follows it, over the documentation of the next definition.
+    """
+    end = _without_blanks(source.data, node.start_byte, node.end_byte)
+    if end == node.end_byte:
+        return end
+    while (last := node.descendant_for_byte_range(end - 1, end)) is not None and last.type in comments:
+        line_start = source.data.rfind(b"\n", 0, last.start_byte) + 1
+        if source.data[line_start : last.start_byte].strip() or last.start_byte <= node.start_byte:
+            break
+        end = _without_blanks(source.data, node.start_byte, last.start_byte)
+    return end
+
+
+def _without_blanks(data: bytes, start: int, end: int) -> int:
+    """The end of a node without trailing white space: blocks by indentation reach to what follows them."""
+    while end > start and data[end - 1] in b" \t\r\n":
+        end -= 1
+    return end
 
 
 def _signature(source: Source, definition: Definition, attribute_ends: dict[int, int]) -> str:

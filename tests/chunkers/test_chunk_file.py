@@ -212,3 +212,11 @@ def test_windows_of_plain_text_end_at_blank_lines() -> None:
         assert chunk.kind is Kind.TEXT
         assert chunk.text.splitlines()[0].endswith(".0")
         assert chunk.text.splitlines()[-1].endswith(".14")
+
+
+def test_a_comment_below_an_indented_block_belongs_to_what_follows() -> None:
+    first = "  def first(x: Int): Int =\n    val y = x\n    y + 1\n"
+    second = "  /** Second. */\n  def second(x: Int): Int =\n    val y = x\n    y + 2\n"
+    chunks = {chunk.name: chunk for chunk in chunk_file("a.scala", f"object A:\n{first}\n{second}".encode()).chunks}
+    assert chunks["second"].documentation == "Second."
+    assert "Second" not in chunks["first"].text
