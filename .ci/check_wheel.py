@@ -7,6 +7,7 @@ find the code that answers it.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -58,7 +59,8 @@ DEFINITIONS = "function,method,constructor,class,struct,enum,trait,interface,typ
 
 def check_search(environment: Path, source: Path) -> None:
     """The README's first search, on the checkout that the wheel was built from."""
-    printed = run(environment, "search", "--root", str(source), "where are ignored files skipped")
+    query = re.search(r'codeseek search "([^"]+)"', (source / "README.md").read_text(encoding="utf-8"))[1]
+    printed = run(environment, "search", "--root", str(source), query)
     sys.stdout.write(printed)
     if "codeseek/ignore.py" not in printed and "codeseek/files.py" not in printed:
         sys.exit("the search did not find the code that skips ignored files")

@@ -138,7 +138,7 @@ class Searcher:
             UsageError: If the query is blank.
         """
         if not query.strip():
-            raise UsageError("the query is empty", hint='codeseek search "where are ignored files skipped"')
+            raise UsageError("the query is empty", hint='codeseek search "how are failed requests retried"')
         started = time.perf_counter()
         pool = self.retrieve(query, filters)
         retrieved = time.perf_counter()

@@ -112,7 +112,7 @@ def _top(
 def build_app() -> typer.Typer:
     """Returns the top level, with shell completion for bash, zsh and fish."""
     app = new_app(cls=LazyGroup, add_completion=True)
-    app.callback(epilog='Example: codeseek search "where are ignored files skipped"')(_top)
+    app.callback(epilog='Example: codeseek search "how are failed requests retried"')(_top)
     return app
 
 

@@ -27,7 +27,7 @@ from codeseek.cli.options import (
 app = new_app()
 
 
-@app.command(epilog='Example: codeseek search -n 3 --lang python "where are ignored files skipped" src')
+@app.command(epilog='Example: codeseek search -n 3 --lang python "how are failed requests retried" src')
 def search(
     query: Annotated[
         str, typer.Argument(metavar="QUERY", help="What the code does, or a symbol; - reads it from standard input.")

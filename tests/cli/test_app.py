@@ -29,7 +29,7 @@ def test_version(codeseek: Run) -> None:
     [
         (["serch", "walk a tree"], "did you mean codeseek search?"),
         (["statsu"], "did you mean codeseek status?"),
-        (["where are ignored files skipped"], 'to search: codeseek search "where are ignored files skipped"'),
+        (["how are failed requests retried"], 'to search: codeseek search "how are failed requests retried"'),
         (["xyzzy"], 'to search: codeseek search "xyzzy"'),
     ],
 )

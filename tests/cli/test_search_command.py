@@ -164,11 +164,11 @@ def test_a_home_folder_is_searched_only_if_named(
 
 
 def test_several_words_without_quotes_name_the_remedy(codeseek: Run, searchers: list, repository: Path) -> None:
-    code, out, err = codeseek("search", "where", "are", "ignored", "files", "skipped")
+    code, out, err = codeseek("search", "how", "are", "failed", "requests", "retried")
     assert (code, out, searchers) == (2, "", [])
     assert err == (
         "codeseek: no such file or folder: are\n"
-        '  hint: to search for several words, quote them: codeseek search "where are ignored files skipped"\n'
+        '  hint: to search for several words, quote them: codeseek search "how are failed requests retried"\n'
     )
 
 

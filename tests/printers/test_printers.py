@@ -62,7 +62,7 @@ WALK = make_hit(
 
 
 def make_answer(*hits: Hit, query_id: str = "1") -> Answer:
-    return Answer(query_id, "where are ignored files skipped", hits, {"lexical": 1.25, "dense": 2.5}, 40)
+    return Answer(query_id, "how are failed requests retried", hits, {"lexical": 1.25, "dense": 2.5}, 40)
 
 
 def make_summary(*answers: Answer) -> Summary:
