@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -265,7 +265,7 @@ def _decode_path(path: bytes) -> str:
 
 
 def pack_document(text: str) -> bytes:
-    """Level 1 halves the texts and costs 20 us each; see tests/benchmarks/LOG.md."""
+    """Level 1: smaller at little cost; the texts are read for few candidates only."""
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
@@ -276,27 +276,23 @@ def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[
         IndexDamaged: If one is not in the catalogue.
     """
     found: dict[int, StoredChunk] = {}
-    for at in range(0, len(numbers), 500):
-        batch = [int(number) for number in numbers[at : at + 500]]
-        marks = ",".join("?" * len(batch))
-        rows = database.execute(
-            "SELECT number, path, c.language, kind, name, scope, signature, start_line, end_line, start_byte, end_byte,"
-            f" part FROM chunks c JOIN files f ON f.id = c.file_id WHERE number IN ({marks})",
-            batch,
+    statement = (
+        "SELECT number, path, c.language, kind, name, scope, signature, start_line, end_line, start_byte, end_byte,"
+        " part FROM chunks c JOIN files f ON f.id = c.file_id"
+    )
+    for number, path, language, kind, name, scope, signature, *span, part in _select(database, statement, numbers):
+        found[number] = StoredChunk(
+            number=number,
+            path=_decode_path(path),
+            language=languages[language] or None,
+            kind=KINDS[kind],
+            name=name,
+            scope=tuple(json.loads(scope)),
+            signature=signature,
+            span=Span(span[0], span[1]),
+            bytes=ByteRange(span[2], span[3]),
+            part=part,
         )
-        for number, path, language, kind, name, scope, signature, *span, part in rows:
-            found[number] = StoredChunk(
-                number=number,
-                path=_decode_path(path),
-                language=languages[language] or None,
-                kind=KINDS[kind],
-                name=name,
-                scope=tuple(json.loads(scope)),
-                signature=signature,
-                span=Span(span[0], span[1]),
-                bytes=ByteRange(span[2], span[3]),
-                part=part,
-            )
     return _in_order(found, numbers)
 
 
@@ -306,14 +302,18 @@ def load_documents(database: Database, numbers: Sequence[int]) -> list[str]:
     Raises:
         IndexDamaged: If one is not in the catalogue.
     """
-    found: dict[int, str] = {}
+    found = {
+        number: zlib.decompress(document).decode("utf-8", "surrogatepass")
+        for number, document in _select(database, "SELECT number, document FROM chunks", numbers)
+    }
+    return _in_order(found, numbers)
+
+
+def _select(database: Database, statement: str, numbers: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of document numbers, in any order; SQLite limits how many values one statement names."""
     for at in range(0, len(numbers), 500):
         batch = [int(number) for number in numbers[at : at + 500]]
-        marks = ",".join("?" * len(batch))
-        rows = database.execute(f"SELECT number, document FROM chunks WHERE number IN ({marks})", batch)
-        for number, document in rows:
-            found[number] = zlib.decompress(document).decode("utf-8", "surrogatepass")
-    return _in_order(found, numbers)
+        yield from database.execute(f"{statement} WHERE number IN ({','.join('?' * len(batch))})", batch)
 
 
 def _in_order(found: Mapping[int, T], numbers: Sequence[int]) -> list[T]:
