@@ -36,6 +36,7 @@ class Config:
     rerank: bool = True
     depth: int | None = None
     min_score: float | None = None
+    wait: bool = False
     device: str = "auto"
     encoder: str | None = None
     ranker: str | None = None
@@ -142,6 +143,7 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "rerank": ("true or false", lambda value: isinstance(value, bool)),
     "depth": (f"a whole number from 1 to {MAX_LIMIT}", _whole(1, MAX_LIMIT)),
     "min_score": ("a number from 0 to 1", _is_share),
+    "wait": ("true or false", lambda value: isinstance(value, bool)),
     "device": (f"one of {', '.join(DEVICES)}", lambda value: value in DEVICES),
     "encoder": ("a folder or a hub id", _is_name),
     "ranker": ("a folder or a hub id", _is_name),

@@ -11,6 +11,7 @@ from pathlib import Path
 from codeseek.build import folder_bytes
 from codeseek.errors import CodeseekError, FileError, IndexMissing
 from codeseek.files import MAX_FILE_BYTES, content_hash, read_file
+from codeseek.fill import FILL_LOCK
 from codeseek.paths import CATALOGUE_NAME, cache_dir, index_dir, indexes_dir
 from codeseek.stores import catalogue
 from codeseek.stores.locks import lock_holder, writer_lock
@@ -94,7 +95,7 @@ def index_status(root: Path, encoder_name: str | None = None) -> IndexStatus:
             skipped=dict(Counter(record.reason for record in index.skipped()).most_common()),
             size_bytes=folder_bytes(folder),
             built_s=index.built_s,
-            builder=lock_holder(folder / "lock"),
+            builder=lock_holder(folder / "lock") or lock_holder(folder / FILL_LOCK),
         )
 
 
@@ -164,7 +165,7 @@ def remove_index(root_or_folder: Path) -> int:
     folder = root_or_folder if root_or_folder.parent == indexes_dir() else index_dir(root_or_folder)
     if not folder.is_dir():
         raise IndexMissing(f"{root_or_folder} is not indexed", hint="codeseek clean --list")
-    with writer_lock(folder / "lock"):
+    with writer_lock(folder / "lock"), writer_lock(folder / FILL_LOCK):
         freed = folder_bytes(folder)
         try:
             shutil.rmtree(folder)

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from codeseek.build import build_index
+from codeseek.build import update_index
 from codeseek.cascade import DEFAULT_DEPTH, Ranked, rank_pool
 from codeseek.chunkers.source import Source
 from codeseek.encoders import LazyEncoder
-from codeseek.errors import IndexDamaged, IndexFormat, IndexMissing, UsageError
+from codeseek.errors import FileError, IndexDamaged, IndexFormat, IndexLocked, IndexMissing, StoreError, UsageError
 from codeseek.files import MAX_FILE_BYTES, content_hash, read_inside
+from codeseek.fill import encode_some, fill_vectors
 from codeseek.rankers import IdentityRanker, LazyRanker
 from codeseek.retrievers.fusion import Blend, find_blend
 from codeseek.retrievers.hybrid import HybridRetriever, Pool
 from codeseek.retrievers.query import parse_query
 from codeseek.stores.snapshot import Index, open_index
 from codeseek.types import Answer, Encoder, Filters, Freshness, Hit, Progress, Ranker, StoredChunk
+from codeseek.update import BuildLog, Update
 
 # Where the best hit is below this, nothing seems to answer: precision 0.78, recall 0.43 where a quarter of the
 # queries belong to another repository (fit_calibration.py in tests/benchmarks/LOG.md).
 GOOD_MATCH_MIN_SCORE = 0.05
+
+
+# A search that need not wait for all vectors encodes so many contents itself, about half a second of one core...
+FILL_AT_ONCE = 48
+# ...and of larger gaps the first candidates that the words find, so that the dense signals count where they matter.
+TOUCHED = 32
+UPDATE_WAIT_S = 2.0  # for another process's commit, before the index is searched as it is
 
 
 def open_searcher(
@@ -34,6 +44,7 @@ def open_searcher(
     device: str = "auto",
     progress: Progress | None = None,
     update: bool = True,
+    wait: bool = True,
     max_file_bytes: int | None = None,
 ) -> Searcher:
     """Opens the index of `root` for queries, building it first or bringing it up to date.
@@ -45,40 +56,74 @@ def open_searcher(
         device: auto, cpu, cuda or mps.
         progress: Told how a build goes.
         update: False searches the index as it is.
+        wait: False opens it as soon as it answers by words. Where more than a few vectors are missing then, each
+            query encodes what it touches; `Searcher.freshness.coverage` says how much there is.
         max_file_bytes: The limit for files of an index for which `build_index` was given none.
 
     Raises:
         IndexMissing: If there is no index and `update` is False.
         CodeseekError: Whatever a build or a model can raise.
     """
-    lazy_encoder = LazyEncoder(encoder, device)
-    built, updated_files, removed_files = False, 0, 0
+    model = LazyEncoder(encoder, device)
+    progress = progress or (lambda stage, done, total: None)
+    built, busy, changes = False, False, Update()
     if update:
+        built = not _can_open(root, model.name)
+        log = BuildLog()
         try:
-            open_index(root, lazy_encoder.name).close()
-        except (IndexMissing, IndexFormat, IndexDamaged):
-            built = True
-        report = build_index(
-            root,
-            lazy_encoder,
-            encoder_name=lazy_encoder.name,
-            progress=progress,
-            default_max_file_bytes=max_file_bytes or MAX_FILE_BYTES,
-        )
-        updated_files, removed_files = report.updated_files, report.removed_files
-    index = open_index(root, lazy_encoder.name)
+            changes = update_index(
+                root,
+                log,
+                progress=progress,
+                default_max_file_bytes=max_file_bytes or MAX_FILE_BYTES,
+                wait_s=0.0 if wait else UPDATE_WAIT_S,
+            )
+        except IndexLocked:
+            busy = not wait and _can_open(root, model.name)
+            if not busy:
+                raise
+        if wait or _missing(root, model.name) <= FILL_AT_ONCE:
+            fill_vectors(root, model, model.name, texts=changes.texts, progress=progress, log=log, follow=wait)
     return Searcher(
-        index,
-        lazy_encoder,
+        open_index(root, model.name),
+        model,
         LazyRanker(ranker, device),
-        find_blend(lazy_encoder.folder),
+        find_blend(model.folder),
         built=built,
-        changes=(updated_files, removed_files),
+        busy=busy,
+        changes=(changes.updated_files, changes.removed_files),
+        texts=changes.texts if update and not wait else None,
     )
 
 
+def _can_open(root: Path, encoder_name: str) -> bool:
+    try:
+        open_index(root, encoder_name).close()
+    except (IndexMissing, IndexFormat, IndexDamaged):
+        return False
+    return True
+
+
+def _missing(root: Path, encoder_name: str) -> int:
+    """How many chunks have no vector."""
+    with open_index(root, encoder_name) as index:
+        return len(index) - index.dense.vectors
+
+
 class Searcher:
-    """Answers queries over one state of one index. A context manager; models are loaded when first needed."""
+    """Answers queries over one state of one index. A context manager; models are loaded when first needed.
+
+    Args:
+        index: Closed with the searcher.
+        encoder: The dual-encoder whose vectors the index was opened for.
+        ranker: The cross-encoder, or None.
+        blend: The weights of the signals.
+        built: Whether the index was made just now.
+        busy: Whether another process is changing the index, so that this state of it may lag behind the files.
+        changes: How many files were updated and removed just now.
+        texts: None takes the vectors as they are; else a query encodes the first candidates that have none, from these
+            texts by key or from the files.
+    """
 
     def __init__(
         self,
@@ -88,16 +133,20 @@ class Searcher:
         blend: Blend,
         *,
         built: bool = False,
+        busy: bool = False,
         changes: tuple[int, int] = (0, 0),
+        texts: Mapping[bytes, str] | None = None,
     ) -> None:
         self.index = index
         self.root = index.root
         self.built = built
+        self.busy = busy
         known = index.freshness
         self.freshness = Freshness(known.files, known.chunks, changes[0], changes[1], known.vectors)
         self.encoder = encoder
         self.ranker = ranker
         self.blend = blend
+        self._texts = texts
         self._retriever = HybridRetriever(index, blend)
 
     def __enter__(self) -> Searcher:
@@ -109,8 +158,23 @@ class Searcher:
     def retrieve(self, query: str, filters: Filters = Filters()) -> Pool:
         """The first stage's pool, best first."""
         parsed = parse_query(query)
+        allowed = self.index.allowed(filters)
+        if self._texts is not None and self.freshness.coverage < 1:
+            self._touch(self._retriever.retrieve(parsed, None, allowed).positions[:TOUCHED], self._texts)
         vector = self.encoder.encode_queries([parsed.text])[0] if self.freshness.vectors else None
-        return self._retriever.retrieve(parsed, vector, self.index.allowed(filters))
+        return self._retriever.retrieve(parsed, vector, allowed)
+
+    def _touch(self, positions: np.ndarray, texts: Mapping[bytes, str]) -> None:
+        """Gives vectors to those of some documents that have none; a cache that cannot be written stays as it is."""
+        without = positions[~self.index.dense.has_vector[positions]]
+        if not len(without):
+            return
+        try:
+            encode_some(self.index, without, self.encoder, texts)
+        except (StoreError, FileError):
+            return
+        self.index.forget_dense()
+        self.freshness = replace(self.freshness, vectors=self.index.dense.vectors)
 
     def search(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from codeseek.stores.segments import SegmentWriter, mark_dead, merge_segments
 from codeseek.stores.sqlite import Database, transaction
 from codeseek.types import Progress, Skipped, SkipReason, SourceFile
 
-__all__ = ["Update", "chunk_texts", "compare_files", "content_key", "update_catalogue"]
+__all__ = ["BuildLog", "Update", "chunk_texts", "compare_files", "content_key", "update_catalogue"]
 
 COMMIT_CHUNKS = 4_096  # a second or two of work
 TEXTS_MAX_CHARS = 128 << 20  # texts held for the encoder; beyond it they are read from the files again
@@ -28,6 +28,22 @@ TEXTS_MAX_CHARS = 128 << 20  # texts held for the encoder; beyond it they are re
 # coarsest in use. Such files are hashed again by the next build, as git does with its racy entries.
 RACY_NS = 2_000_000_000
 PROGRESS_EVERY = 50
+
+
+@dataclass(slots=True)
+class BuildLog:
+    """Wall seconds by stage, and notes on what had to be mended."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 @dataclass(slots=True)
@@ -79,13 +95,14 @@ def update_catalogue(
     max_file_bytes: int | None,
     default_max_file_bytes: int,
     ignore: Sequence[str],
-    timer: Callable[[str], AbstractContextManager[None]],
+    log: BuildLog,
 ) -> Update:
     """Brings the catalogue up to date with the files under `root`, in as many commits as it takes.
 
     Args:
         max_file_bytes: Remembered for the next update, which need not say it again.
         default_max_file_bytes: Where neither is given nor remembered.
+        log: Where the seconds of the stages go.
 
     Raises:
         FileError: If the root itself cannot be read; nothing is taken as removed then.
@@ -94,7 +111,7 @@ def update_catalogue(
     if max_file_bytes is not None:
         catalogue.set_file_limit(database, max_file_bytes)
     limit = catalogue.file_limit(database) or default_max_file_bytes
-    with timer("walk"):
+    with log.timed("walk"):
         racy_ns = time.time_ns() - RACY_NS
         known = catalogue.load_files(database)
         known_skips = catalogue.load_skipped(database)
@@ -102,7 +119,7 @@ def update_catalogue(
         changed, skips, seen = compare_files(root, *known_now, max_file_bytes=limit, ignore=ignore)
         removed = [record for path, record in known.items() if path not in seen]
         progress("walk", len(seen), len(seen))
-    with timer("chunk"):
+    with log.timed("chunk"):
         writer = _Writer(database, update, racy_ns, rebuild)
         writer.remove(removed)
         for done, source in enumerate(changed):

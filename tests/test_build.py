@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,17 @@ from fakes.word_encoder import WordEncoder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import codeseek.build
+import codeseek.fill
 import codeseek.update
 from codeseek.build import build_index
 from codeseek.chunkers.context import query_terms
 from codeseek.errors import FileError, IndexFormat, IndexLocked, IndexMissing, UsageError
+from codeseek.fill import FILL_LOCK
 from codeseek.paths import CATALOGUE_NAME, index_dir
 from codeseek.stores import segments
 from codeseek.stores.locks import lock_holder, writer_lock
 from codeseek.stores.snapshot import open_index
-from codeseek.stores.sqlite import connect_writer
+from codeseek.stores.sqlite import connect_writer, remove_database
 from codeseek.types import Filters, Kind, SkipReason
 from codeseek.verify import verify_index
 
@@ -259,8 +260,8 @@ def test_incremental_equals_scratch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edits: list[tuple], seed: int, exact: bool
 ) -> None:
     monkeypatch.setattr(segments, "MERGE_RUN", 3)
-    monkeypatch.setattr(codeseek.build, "PENDING_MAX_ROWS", 3)
-    monkeypatch.setattr(codeseek.build, "EXACT_MAX_ROWS", 10_000 if exact else 2)
+    monkeypatch.setattr(codeseek.fill, "PENDING_MAX_ROWS", 3)
+    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 10_000 if exact else 2)
     root = tmp_path / "edited"
     for folder in (root, tmp_path / "incremental"):
         shutil.rmtree(folder, ignore_errors=True)
@@ -301,7 +302,7 @@ def test_rebuild_reads_everything_again_and_answers_the_same(root: Path) -> None
 
 
 def test_a_reader_keeps_its_state_through_builds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codeseek.build, "PENDING_MAX_ROWS", 0)
+    monkeypatch.setattr(codeseek.fill, "PENDING_MAX_ROWS", 0)
     build_index(root, WordEncoder())
     query = WordEncoder().encode_queries(["parse the header"])[0]
     with open_index(root, NAME) as index:
@@ -328,16 +329,52 @@ def test_one_writer_at_a_time(root: Path) -> None:
     build_index(root, WordEncoder())
 
 
+def test_waits_for_the_process_that_fills_in_vectors(root: Path) -> None:
+    build_index(root, None, vectors=False)
+    seen: list[tuple[int, int]] = []
+    with ExitStack() as other:
+        other.enter_context(writer_lock(index_dir(root) / FILL_LOCK))
+
+        def look(stage: str, done: int, total: int) -> None:
+            seen.append((done, total))
+            if stage == "encode":
+                other.close()
+
+        report = build_index(root, WordEncoder(), progress=look)
+    assert (0, 5) in seen
+    assert report.vectors == report.chunks == report.encoded
+
+
+def test_a_generation_of_a_catalogue_made_anew_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its numbers begin again, so the generation would give chunks the vectors of others."""
+    build_index(root, None, vectors=False)
+    write = codeseek.fill._write_generation
+
+    def meanwhile(*arguments: object) -> int | None:
+        generation = write(*arguments)
+        remove_database(index_dir(root) / CATALOGUE_NAME)
+        (root / "src/aaa.py").write_text(function("aaa_first"))
+        build_index(root, None, vectors=False)
+        monkeypatch.setattr(codeseek.fill, "_write_generation", write)
+        return generation
+
+    monkeypatch.setattr(codeseek.fill, "_write_generation", meanwhile)
+    build_index(root, WordEncoder())
+    assert verify_index(root, NAME) == []
+    build_index(root, WordEncoder())
+    assert answers(root) == scratch_answers(root, index_dir(root).parent / "other")
+
+
 CHILD = """
 import os, random, signal, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
-import codeseek.build, codeseek.update
+import codeseek.fill, codeseek.update
 from codeseek.stores import segments
 from codeseek.build import build_index
 from fakes.word_encoder import WordEncoder
-codeseek.update.COMMIT_CHUNKS, codeseek.build.ENCODE_BATCH, segments.MERGE_RUN = 6, 5, 3
-codeseek.build.EXACT_MAX_ROWS, codeseek.build.PENDING_MAX_ROWS = 10, 5
+codeseek.update.COMMIT_CHUNKS, codeseek.fill.ENCODE_BATCH, segments.MERGE_RUN = 6, 5, 3
+codeseek.fill.EXACT_MAX_ROWS, codeseek.fill.PENDING_MAX_ROWS = 10, 5
 """
 
 KILLED = (
@@ -496,7 +533,7 @@ def test_damaged_vectors_are_made_again(root: Path) -> None:
 def test_a_damaged_generation_is_not_used_and_made_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(codeseek.build, "EXACT_MAX_ROWS", 2)
+    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 2)
     build_index(root, WordEncoder())
     before = answers(root)
     path = next(index_dir(root).glob(f"dense/*/*/{name}"))
@@ -511,7 +548,7 @@ def test_a_damaged_generation_is_not_used_and_made_again(
 
 
 def test_a_graph_with_a_flipped_bit_is_not_given_to_hnswlib(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codeseek.build, "EXACT_MAX_ROWS", 2)
+    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 2)
     monkeypatch.setattr("codeseek.indexes.generation.HEAD_BYTES", 128)
     build_index(root, WordEncoder())
     before = answers(root)
@@ -605,7 +642,7 @@ def test_the_progress_moves_and_vectors_are_kept_within_a_batch(root: Path) -> N
 
     with pytest.raises(KeyboardInterrupt):
         build_index(root, WordEncoder(), progress=interrupt)
-    assert seen == [0, codeseek.build.ENCODE_CALL]
+    assert seen == [0, codeseek.fill.ENCODE_CALL]
     encoder = WordEncoder()
     report = build_index(root, encoder)
-    assert len(encoder.encoded) == report.vectors - codeseek.build.ENCODE_CALL
+    assert len(encoder.encoded) == report.vectors - codeseek.fill.ENCODE_CALL

@@ -6,9 +6,12 @@ import pytest
 from fakes.encoder import LetterEncoder
 
 from codeseek.build import build_index
-from codeseek.errors import IndexMissing, UsageError
+from codeseek.errors import FileError, IndexLocked, IndexMissing, UsageError
+from codeseek.fill import FILL_LOCK
+from codeseek.paths import index_dir, make_private_dir
 from codeseek.retrievers.fusion import Blend
 from codeseek.search import Searcher, open_searcher
+from codeseek.stores.locks import writer_lock
 from codeseek.stores.snapshot import open_index
 from codeseek.types import Filters, Kind
 
@@ -220,6 +223,73 @@ def test_the_configured_limit_is_that_of_an_index_without_one(root):
         assert opened.search("find_the_long_one").hits[0].path != "long.py"
     with open_searcher(root) as opened:
         assert opened.search("find_the_long_one").hits[0].path == "long.py"
+
+
+@pytest.fixture
+def letters(monkeypatch):
+    """The fake encoder in the shipped one's place, and few vectors at once."""
+    monkeypatch.setattr("codeseek.search.LazyEncoder", LetterEncoder)
+    monkeypatch.setattr("codeseek.search.FILL_AT_ONCE", 1)
+    monkeypatch.setattr("codeseek.search.TOUCHED", 2)
+
+
+def test_a_search_that_does_not_wait_encodes_what_it_touches(root, letters):
+    with open_searcher(root, wait=False) as opened:
+        assert opened.built
+        assert opened.freshness.coverage == 0.0
+        answer = opened.search("dials an address and retries")
+        assert answer.hits[0].name == "OpenSocket"
+        assert "dense" in answer.hits[0].found_by
+        touched = opened.freshness.vectors
+        assert 1 <= touched <= 2
+    with open_searcher(root, wait=False) as opened:
+        assert not opened.built
+        assert opened.freshness.vectors == touched  # kept for the next search
+        opened.search("visit every folder below the root")
+        assert touched < opened.freshness.vectors < opened.freshness.chunks
+    with open_searcher(root) as opened:
+        assert opened.freshness.coverage == 1.0
+        assert opened.index.dense.pending_rows == 0
+
+
+def test_a_few_missing_vectors_are_made_before_the_answer(root, letters, monkeypatch):
+    monkeypatch.setattr("codeseek.search.FILL_AT_ONCE", 100)
+    with open_searcher(root, wait=False) as opened:
+        assert opened.freshness.coverage == 1.0
+
+
+def test_where_no_vector_can_be_stored_words_answer(root, letters, monkeypatch):
+    monkeypatch.setattr("codeseek.fill.open_vectors", _refuse)
+    with open_searcher(root, wait=False) as opened:
+        assert opened.search("dials an address and retries").hits[0].name == "OpenSocket"
+        assert opened.freshness.coverage == 0.0
+
+
+def _refuse(name):
+    raise FileError("cannot write")
+
+
+def test_while_another_process_updates_the_last_state_answers(root, letters, monkeypatch):
+    monkeypatch.setattr("codeseek.search.UPDATE_WAIT_S", 0.0)
+    lock = make_private_dir(index_dir(root)) / "lock"
+    with writer_lock(lock), pytest.raises(IndexLocked):
+        open_searcher(root, wait=False)  # there is nothing yet to answer from
+    open_searcher(root).index.close()
+    (root / "walk.py").write_text(WALK.replace("walk_tree", "climb_tree"))
+    with writer_lock(lock):
+        with pytest.raises(IndexLocked):
+            open_searcher(root)
+        with open_searcher(root, wait=False) as opened:
+            assert opened.busy
+            assert opened.search("walk_tree").hits[0].name == "walk_tree"
+
+
+def test_an_update_goes_on_while_another_process_fills_in_vectors(root, letters):
+    open_searcher(root).index.close()
+    (root / "walk.py").write_text(WALK.replace("walk_tree", "climb_tree"))
+    with writer_lock(index_dir(root) / FILL_LOCK), open_searcher(root, wait=False) as opened:
+        assert not opened.busy
+        assert opened.search("climb_tree").hits[0].name == "climb_tree"
 
 
 def test_without_an_update_a_missing_index_is_an_error(root):

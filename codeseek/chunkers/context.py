@@ -42,6 +42,7 @@ such than then into from as has have had please
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
+@lru_cache(maxsize=1)  # `ranker_text` of the same chunk asks for it again
 def encoder_text(chunk: Chunk) -> str:
     """What the dual-encoder reads: names and their words, documentation, then the code without blanks.
 
@@ -186,6 +187,7 @@ def _first_sentences(text: str, max_chars: int) -> str:
 _HAS_WORD = re.compile(r"\w")
 
 
+@lru_cache(maxsize=1)  # the encoder's text and the lexical terms of one chunk are built in turn
 def _code_lines(chunk: Chunk) -> list[str]:
     """The chunk's lines without those of its documentation and those that close a block."""
     lines = [line for line in chunk.text.splitlines() if _HAS_WORD.search(line) and line.strip() != "end"]

@@ -50,6 +50,7 @@ class SearchArguments:
     explain: bool = False
     batch: Path | None = None
     no_update: bool = False
+    wait: bool = False
     device: str | None = None
     encoder: str | None = None
     ranker: str | None = None
@@ -72,6 +73,7 @@ class SearchPlan:
     budget_ms: int | None
     min_score: float | None
     update: bool
+    wait: bool
     device: str
     encoder: str | None
     ranker: str | None
@@ -131,6 +133,8 @@ def _plan(
         budget_ms=arguments.budget_ms,
         min_score=_first(arguments.min_score, config.min_score),
         update=not arguments.no_update,
+        # A batch is a job for all of the index, and neighbours are known by their vectors alone.
+        wait=arguments.wait or config.wait or arguments.batch is not None or place is not None,
         device=parse_choice("--device", _first(arguments.device, config.device), DEVICES),
         encoder=_first(arguments.encoder, config.encoder),
         ranker=_first(arguments.ranker, config.ranker),
@@ -208,11 +212,14 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
             device=plan.device,
             progress=progress,
             update=plan.update,
+            wait=plan.wait,
             max_file_bytes=plan.max_file_bytes,
         )
     with searcher:
         if progress.announced or searcher.built:
             notice(_update_report(searcher.freshness, built=searcher.built, seconds=progress.seconds))
+        if searcher.busy:
+            notice("another process is updating the index; this answers from what is committed")
         outcomes: list[QueryOutcome] = []
         failures = 0
         for answer in answers(searcher):
@@ -225,9 +232,23 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
         printer.print_summary(
             Summary(plan.root, searcher.freshness, searcher.built, tuple(outcomes), time.perf_counter() - started)
         )
+        if plan.update and searcher.freshness.coverage < 1:
+            _go_on_in_background(plan, searcher.freshness)
     if failures:
         return EXIT_ERROR
     return 0 if any(outcome.hits for outcome in outcomes) else EXIT_NO_HIT
+
+
+def _go_on_in_background(plan: SearchPlan, freshness: Freshness) -> None:
+    """Says how much of the index has vectors, and lets the rest be made behind the answer."""
+    from codeseek.background import start_fill
+
+    started = start_fill(plan.root, encoder=plan.encoder, device=plan.device)
+    if plan.format in ("terminal", "plain"):
+        notice(
+            f"{int(100 * freshness.coverage)} % of chunks have vectors, "
+            + ("the others follow in the background" if started else "codeseek index makes the others")
+        )
 
 
 def _print_answer(plan: SearchPlan, printer: Printer, answer: Answer, freshness: Freshness) -> Answer:

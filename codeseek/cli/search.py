@@ -58,6 +58,9 @@ def search(
     no_update: Annotated[
         bool, typer.Option("--no-update", help="Search the index as it is, even if files have changed since.")
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Answer only when every chunk has its vector, however long that takes.")
+    ] = False,
     device: DeviceOption = None,
     encoder: EncoderOption = None,
     ranker: RankerOption = None,
@@ -80,6 +83,7 @@ def search(
         explain=explain,
         batch=batch,
         no_update=no_update,
+        wait=wait,
         device=device,
         encoder=encoder,
         ranker=ranker,

@@ -8,6 +8,7 @@ read transaction and sees one state; a writer that is killed leaves the state be
 from __future__ import annotations
 
 import json
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,7 @@ def open_for_writing(path: Path, root: bytes) -> Database:
                     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     database.execute(f"PRAGMA user_version = {FORMAT}")
                     set_meta(database, "root", root)
+                    set_meta(database, "identity", secrets.token_hex(8))
             check_format(database, path)
         except BaseException:
             database.close()
@@ -181,6 +183,11 @@ def get_meta(database: Database, key: str, default: Any = None) -> Any:
 def set_meta(database: Database, key: str, value: Any) -> None:
     statement = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     database.execute(statement, (key, value))
+
+
+def identity(database: Database) -> str:
+    """Tells a catalogue from one that was made anew in its place, whose numbers mean other chunks."""
+    return get_meta(database, "identity", "")
 
 
 def file_limit(database: Database) -> int | None:

@@ -236,6 +236,12 @@ class Index:
             return catalogue.file_limit(self._database)
 
     @property
+    def identity(self) -> str:
+        """As `catalogue.identity`."""
+        with translated(self._path):
+            return catalogue.identity(self._database)
+
+    @property
     def built_s(self) -> float:
         """When the catalogue last changed, in seconds since the epoch."""
         return float(catalogue.get_meta(self._database, "built_s", 0.0))
@@ -306,6 +312,10 @@ class Index:
                 key_rows[left[found]] = base + np.arange(len(vectors), dtype=np.int32)
             rows[unplaced] = key_rows[inverse]
         return DenseIndex(rows, generation, pending, self.tie_break)
+
+    def forget_dense(self) -> None:
+        """Lets `dense` see vectors that were stored since it was first asked for."""
+        self.__dict__.pop("dense", None)
 
     def keys(self, positions: np.ndarray | None = None) -> np.ndarray:
         """The content keys of documents, [K] S16; of all where `positions` is None."""

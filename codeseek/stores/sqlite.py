@@ -10,7 +10,15 @@ from pathlib import Path
 
 from codeseek.errors import CodeseekError, FileError, IndexDamaged, IndexLocked
 
-__all__ = ["Database", "connect_reader", "connect_writer", "switch_to_wal", "transaction", "translated"]
+__all__ = [
+    "Database",
+    "connect_reader",
+    "connect_writer",
+    "remove_database",
+    "switch_to_wal",
+    "transaction",
+    "translated",
+]
 
 Database = sqlite3.Connection
 
@@ -94,6 +102,13 @@ def connect_reader(path: Path) -> Database:
         connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None)
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
+
+
+def remove_database(path: Path) -> None:
+    """The database last: beside a new one, an old `-wal` would be taken for its own."""
+    with translated(path):
+        for name in (f"{path.name}-shm", f"{path.name}-wal", path.name):
+            path.with_name(name).unlink(missing_ok=True)
 
 
 @contextmanager
