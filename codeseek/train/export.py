@@ -74,13 +74,13 @@ def export_model(
     ranker: ExportPart | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a model folder of one or both parts, replacing the files of the same names.
+    """Writes a model folder of one or both parts. A part of a folder that exists stays as it is where none is given.
 
     Args:
         out: The folder.
         encoder: The dual-encoder.
         ranker: The cross-encoder. Its token embeddings are the encoder's (both froze them).
-        record: Origin, licence and training, written into the configuration.
+        record: Origin, licence and training, written into the configuration; None keeps what is there.
 
     Raises:
         ModelError: If a checkpoint cannot be read, is no BERT, or the parts differ in token embeddings or tokenizer.
@@ -90,21 +90,23 @@ def export_model(
     parts = {name: part for name, part in (("encoder", encoder), ("ranker", ranker)) if part is not None}
     if not parts:
         raise ModelError("cannot export: neither an encoder nor a ranker was given")
-    config: dict[str, Any] = {FORMAT_KEY: FORMAT, "encoder": None, "ranker": None, "record": dict(record or {})}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        first = next(iter(parts.values()))
-        shutil.copyfile(first.folder / TOKENIZER_NAME, out / TOKENIZER_NAME)
-        words: dict[str, np.ndarray] | None = None
+        config = _kept(out, parts)
+        if record is not None:
+            config["record"] = dict(record)
+        first: Path | None = out if config["encoder"] or config["ranker"] else None
+        words = _load(out / EMBEDDINGS_NAME) if first else {}
         for name, part in parts.items():
             architecture, own, tensors = _quantised(part)
-            if words is None:
-                words = own
+            if first is None:
+                first, words = part.folder, own
+                shutil.copyfile(first / TOKENIZER_NAME, out / TOKENIZER_NAME)
                 _save(out / EMBEDDINGS_NAME, words)
             elif any(not np.array_equal(words[key], own[key]) for key in words):
-                raise ModelError(f"cannot export {part.folder}: its token embeddings are not those of {first.folder}")
-            elif (part.folder / TOKENIZER_NAME).read_bytes() != (out / TOKENIZER_NAME).read_bytes():
-                raise ModelError(f"cannot export {part.folder}: its tokenizer is not that of {first.folder}")
+                raise ModelError(f"cannot export {part.folder}: its token embeddings are not those of {first}")
+            elif not _same_tokenizer(part.folder / TOKENIZER_NAME, out / TOKENIZER_NAME):
+                raise ModelError(f"cannot export {part.folder}: its tokenizer is not that of {first}")
             _save(out / f"{name}.safetensors", tensors)
             _write_graph(out, name, architecture, part.feeding)
             config[name] = _part_record(out, name, part, architecture)
@@ -116,6 +118,22 @@ def export_model(
         (out / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise FileError(f"cannot write the model to {out}: {error.strerror or error}") from error
+
+
+def _kept(out: Path, parts: Mapping[str, ExportPart]) -> dict[str, Any]:
+    """The configuration of the folder without what is about to be replaced."""
+    config: dict[str, Any] = {FORMAT_KEY: FORMAT, "encoder": None, "ranker": None, "record": {}}
+    if (out / CONFIG_NAME).exists():
+        known = json.loads((out / CONFIG_NAME).read_text(encoding="utf-8"))
+        config["record"] = known["record"]
+        config |= {name: known[name] for name in ("encoder", "ranker") if name not in parts}
+    return config
+
+
+def _same_tokenizer(one: Path, other: Path) -> bool:
+    """Whether two files say the same in whatever layout; limits on length are the feeding's business."""
+    tables = [json.loads(path.read_text(encoding="utf-8")) for path in (one, other)]
+    return tables[0] | {"truncation": None, "padding": None} == tables[1] | {"truncation": None, "padding": None}
 
 
 def _part_record(out: Path, name: str, part: ExportPart, architecture: Architecture) -> dict[str, Any]:
@@ -214,13 +232,7 @@ def _quantise_rows(words: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _head(folder: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    try:
-        stored = load_file(folder / "head.safetensors")
-    except Exception as error:
-        raise ModelError(f"cannot load the head in {folder}: {error}") from error
-    return {f"head.{name}": value.astype(np.float32) for name, value in stored.items()}
+    return {f"head.{name}": value.astype(np.float32) for name, value in _load(folder / "head.safetensors").items()}
 
 
 def _observe(trunk: Any, part: ExportPart) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -270,6 +282,15 @@ def _sample_batches(part: ExportPart) -> Iterable[tuple[np.ndarray, np.ndarray, 
     for rows, start in groups:
         for batch in iter_batches(feeding, rows, start, 32, CALIBRATION_BATCH_TOKENS):
             yield batch.ids, batch.types, batch.lengths
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise ModelError(f"cannot load {path}: {error}") from error
 
 
 def _save(path: Path, tensors: dict[str, np.ndarray]) -> None:

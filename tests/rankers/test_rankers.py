@@ -174,6 +174,24 @@ def test_export_refuses_parts_of_different_words(checkpoint: Path, tmp_path: Pat
         )
 
 
+def test_a_part_that_is_not_exported_again_stays(checkpoint: Path, shipped_ranker: Path, tmp_path: Path) -> None:
+    from codeseek.train.export import ExportPart, export_model
+
+    folder = Path(shutil.copytree(shipped_ranker, tmp_path / "both"))
+    before = json.loads((folder / "config.json").read_text())
+    dual = parse_feeding(feeding_record("dual-encoder"), "test")
+    export_model(folder, encoder=ExportPart(checkpoint, dual, "tiny", DOCUMENTS, {}))
+    after = json.loads((folder / "config.json").read_text())
+    assert (after["ranker"], after["record"]) == (before["ranker"], before["record"])
+    assert after["encoder"]["name"].startswith("tiny-")
+    np.testing.assert_array_equal(
+        load_ranker(folder, "cpu").rank(QUERY, DOCUMENTS), load_ranker(shipped_ranker, "cpu").rank(QUERY, DOCUMENTS)
+    )
+    other = save_bert(tmp_path / "other", seed=8)
+    with pytest.raises(ModelError, match="its token embeddings are not those of"):
+        export_model(folder, encoder=ExportPart(other, dual, "tiny", DOCUMENTS, {}))
+
+
 def test_lazy_loads_when_it_first_ranks(shipped_ranker: Path) -> None:
     lazy = LazyRanker(shipped_ranker, "cpu")
     assert lazy._ranker is None
