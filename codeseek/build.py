@@ -14,6 +14,7 @@ from pathlib import Path
 from codeseek.errors import IndexDamaged, IndexFormat, UsageError
 from codeseek.files import MAX_FILE_BYTES
 from codeseek.fill import fill_vectors
+from codeseek.memory import DEFAULT_MEMORY_BYTES, texts_max_chars
 from codeseek.paths import CATALOGUE_NAME, index_dir, make_private_dir, resolve_root
 from codeseek.stores import catalogue
 from codeseek.stores.locks import writer_lock
@@ -37,6 +38,7 @@ def build_index(
     default_max_file_bytes: int = MAX_FILE_BYTES,
     ignore: Sequence[str] = (),
     wait_s: float = 0.0,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> BuildReport:
     """Brings the index of `root` up to date with its files, making it where it is missing.
 
@@ -54,6 +56,7 @@ def build_index(
         ignore: More ignore rules, in the syntax of `.gitignore`.
         wait_s: How long to wait while another process changes the catalogue. For one that fills in vectors it always
             waits, and then does what that one left.
+        memory_bytes: What the build plans with; `memory.limit_memory` also enforces it.
 
     Raises:
         UsageError: If `root` is no folder.
@@ -76,10 +79,20 @@ def build_index(
         default_max_file_bytes=default_max_file_bytes,
         ignore=ignore,
         wait_s=wait_s,
+        memory_bytes=memory_bytes,
     )
     encoded = 0
     if vectors and name is not None and encoder is not None:
-        encoded = fill_vectors(root, encoder, name, texts=update.texts, progress=progress, log=log, renew=rebuild)
+        encoded = fill_vectors(
+            root,
+            encoder,
+            name,
+            texts=update.texts,
+            progress=progress,
+            log=log,
+            renew=rebuild,
+            memory_bytes=memory_bytes,
+        )
     return _report(root, name if vectors else None, update, encoded, log)
 
 
@@ -93,6 +106,7 @@ def update_index(
     default_max_file_bytes: int = MAX_FILE_BYTES,
     ignore: Sequence[str] = (),
     wait_s: float = 0.0,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Update:
     """The catalogue's half of a build: after it the index answers by words.
 
@@ -119,6 +133,7 @@ def update_index(
             default_max_file_bytes=default_max_file_bytes,
             ignore=ignore,
             log=log,
+            texts_max_chars=texts_max_chars(memory_bytes),
         )
 
     with writer_lock(folder / "lock", wait_s=wait_s):

@@ -16,6 +16,8 @@ import numpy as np
 from codeseek.errors import IndexDamaged, IndexLocked
 from codeseek.indexes.dense import DenseIndex
 from codeseek.indexes.generation import write_generation
+from codeseek.indexes.hnsw import graph_bytes
+from codeseek.memory import DEFAULT_MEMORY_BYTES
 from codeseek.paths import CATALOGUE_NAME, index_dir, vectors_path
 from codeseek.stores import catalogue
 from codeseek.stores.locks import writer_lock
@@ -32,8 +34,10 @@ FOLLOW_S = 1.0  # between two looks at how far another process has come
 SWITCH_WAIT_S = 60.0  # for an update of the catalogue to end; it commits every second or two
 ENCODE_BATCH = 1_024  # documents sorted by length together, so that a call pads little
 ENCODE_CALL = 128  # documents between two steps of the progress bar, and lost at a kill: under a second
-EXACT_MAX_ROWS = 20_000  # below, a pass over all rows is faster than reading the graph (benchmarks/LOG.md)
-PENDING_MAX_ROWS = 2_000  # scored exactly beside the generation, in about a millisecond
+ROUND_MAX_ROWS = 20_000  # encoded before the generation is derived again, where it names fewer
+EXACT_MAX_ROWS = 1_500_000  # 0.1 µs of one core for each; beyond, the graph is worth its space (benchmarks/LOG.md)
+GRAPH_MEMORY_SHARE = 0.5  # of what a build may take; a graph that needs more is left out
+PENDING_MAX_ROWS = 2_000  # looked up in the store by key when an index is opened, in about ten milliseconds
 PENDING_MAX_SHARE = 0.1
 DEAD_MAX_SHARE = 0.5
 KEPT_GENERATIONS = 2  # a reader may have read the number of the one before, and not yet opened it
@@ -49,6 +53,7 @@ def fill_vectors(
     log: BuildLog,
     renew: bool = False,
     follow: bool = True,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> int:
     """Gives every chunk of the index its vector, and the index its dense generation.
 
@@ -63,6 +68,7 @@ def fill_vectors(
         log: Where seconds and notes go.
         renew: Derive the generation again, whether it is needed or not.
         follow: Where another process does this work, wait until it has ended, then do what it left; else leave it.
+        memory_bytes: What the build may take: a graph that needs too much of it is left out, and search is exact.
 
     Returns:
         How many contents were encoded here.
@@ -81,6 +87,9 @@ def fill_vectors(
             if not follow:
                 return encoded
             progress("encode", index.dense.vectors, len(index))
+        if renew:
+            with _open_store(name, log.notes) as store:
+                store.drop_damaged()
         while True:
             with open_index(root, name) as index, _open_store(name, log.notes) as store, log.timed("encode"):
                 done = _encode_missing(index, store, encoder, texts, progress, encoded)
@@ -90,7 +99,7 @@ def fill_vectors(
                 if renew or _wants_generation(index.dense):
                     progress("graph", 0, 1)
                     with _open_store(name, log.notes) as store:
-                        generation = _write_generation(folder, index, store, name)
+                        generation = _write_generation(folder, index, store, name, memory_bytes)
                     progress("graph", 1, 1)
             if generation is not None:
                 _switch_generation(folder, root, name, generation, identity)
@@ -152,7 +161,7 @@ def _encode_missing(
     dense = index.dense
     wanted = _contents(index, np.flatnonzero(~dense.has_vector))
     encoded, total = 0, before + len(wanted)
-    limit = max(EXACT_MAX_ROWS, dense.base_rows)
+    limit = max(ROUND_MAX_ROWS, dense.base_rows)
     ready: Encoder | None = None
     for batch in _text_batches(index, wanted, texts):
         if ready is None:
@@ -211,20 +220,23 @@ def _wants_generation(dense: DenseIndex) -> bool:
     return too_many_pending or dense.dead_base_rows > DEAD_MAX_SHARE * dense.base_rows
 
 
-def _write_generation(folder: Path, index: Index, store: VectorStore, name: str) -> int | None:
+def _write_generation(folder: Path, index: Index, store: VectorStore, name: str, memory_bytes: int) -> int | None:
     """Writes the next generation and returns its number; None if nothing has a vector."""
     keys, inverse = np.unique(index.keys(), return_inverse=True)
-    present, vectors = store.get_all(keys)
-    if not len(vectors):
+    with store.unmoved():
+        rows, records, identity = store.rows_of(keys), store.records(), store.identity
+    count = int(np.count_nonzero(rows >= 0))
+    if not count:
         return None
+    fits = graph_bytes(count, records["codes"].shape[1]) <= GRAPH_MEMORY_SHARE * memory_bytes
     generation = (index.generation_number or 0) + 1
     write_generation(
         generation_dir(folder, name, generation),
-        keys=keys[present],
-        vectors=vectors,
+        store=identity,
+        records=records,
         numbers=index.numbers,
-        rows=np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)[inverse],
-        with_graph=len(vectors) > EXACT_MAX_ROWS,
+        rows=rows[inverse],
+        with_graph=count > EXACT_MAX_ROWS and fits,
     )
     return generation
 

@@ -1,7 +1,7 @@
 """Where codeseek keeps things, and which folder is the root. The only module that imports platformdirs.
 
 <cache>/indexes/<name>-<hash of the root>/   catalogue.sqlite, lock, dense/<encoder>/<generation>/
-<cache>/vectors/<encoder>.sqlite             shared by all roots, worktrees and clones
+<cache>/vectors/<encoder>.sqlite, .rows      shared by all roots, worktrees and clones
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from codeseek.errors import FileError, UsageError
 
 __all__ = [
     "cache_dir",
+    "check_owner",
     "config_dir",
     "find_root",
     "index_dir",
@@ -106,10 +109,13 @@ def find_root(start: Path | str) -> Path:
 
 
 def make_private_dir(folder: Path) -> Path:
-    """Makes `folder` and its missing parents, readable by the user alone.
+    """Makes `folder` and its missing parents, for the user alone.
+
+    What is there already below the cache folder is closed to others; the cache folder itself is the user's choice, and
+    stays as it is.
 
     Raises:
-        FileError: If it cannot be made.
+        FileError: If it cannot be made, or others may write in it.
     """
     try:
         missing = []
@@ -126,4 +132,49 @@ def make_private_dir(folder: Path) -> Path:
             f"cannot make the folder {folder}: {error.strerror or error}",
             hint=f"free or mend it, or choose another cache folder with {CACHE_VARIABLE}=DIR",
         ) from error
+    check_owner(folder)
+    for path in _below_cache(folder):
+        _close_to_others(path)
     return folder
+
+
+def check_owner(folder: Path) -> None:
+    """Refuses a folder below the cache folder that another user made: what it holds decides what a search answers.
+
+    Raises:
+        FileError: If it, or one between it and the cache folder, belongs to neither the user nor root. For root, who
+            may name anybody's folder, the owner of the cache folder will do as well.
+    """
+    trusted = {os.geteuid(), 0}
+    for path in _below_cache(folder):
+        try:
+            owner = path.stat().st_uid
+            if owner not in trusted and (os.geteuid() != 0 or owner != cache_dir().stat().st_uid):
+                raise FileError(
+                    f"refused the folder {path}: it belongs to another user (uid {owner})",
+                    hint=f"remove it, or choose a cache folder of your own: {CACHE_VARIABLE}=DIR",
+                )
+        except OSError:
+            return  # whoever opens it next says why it cannot be read
+
+
+def _below_cache(folder: Path) -> Iterator[Path]:
+    """`folder` and its parents that lie below the cache folder, the uppermost first."""
+    cache = cache_dir()
+    if cache in folder.parents:
+        below = folder.relative_to(cache)
+        yield from (cache / parent for parent in reversed((below, *below.parents[:-1])))
+
+
+def _close_to_others(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return
+    try:
+        path.chmod(mode & 0o700)
+    except OSError as error:
+        if mode & 0o022:
+            raise FileError(
+                f"cannot close {path} to other users, who may write in it: {error.strerror}",
+                hint=f"chmod go-rwx {path}, or choose another cache folder with {CACHE_VARIABLE}=DIR",
+            ) from error

@@ -66,7 +66,7 @@ def open_searcher(
     """
     model = LazyEncoder(encoder, device)
     progress = progress or (lambda stage, done, total: None)
-    built, busy, changes = False, False, Update()
+    built, lag, changes = False, "", Update()
     if update:
         built = not _can_open(root, model.name)
         log = BuildLog()
@@ -78,11 +78,11 @@ def open_searcher(
                 default_max_file_bytes=max_file_bytes or MAX_FILE_BYTES,
                 wait_s=0.0 if wait else UPDATE_WAIT_S,
             )
-        except IndexLocked:
-            busy = not wait and _can_open(root, model.name)
-            if not busy:
+        except (IndexLocked, FileError) as error:
+            if (wait and isinstance(error, IndexLocked)) or not _can_open(root, model.name):
                 raise
-        if wait or _missing(root, model.name) <= FILL_AT_ONCE:
+            lag = str(error)
+        if not lag and (wait or _missing(root, model.name) <= FILL_AT_ONCE):
             fill_vectors(root, model, model.name, texts=changes.texts, progress=progress, log=log, follow=wait)
     return Searcher(
         open_index(root, model.name),
@@ -90,9 +90,9 @@ def open_searcher(
         LazyRanker(ranker, device),
         find_blend(model.folder),
         built=built,
-        busy=busy,
+        lag=lag,
         changes=(changes.updated_files, changes.removed_files),
-        texts=changes.texts if update and not wait else None,
+        texts=changes.texts if update and not wait and not lag else None,
     )
 
 
@@ -119,7 +119,7 @@ class Searcher:
         ranker: The cross-encoder, or None.
         blend: The weights of the signals.
         built: Whether the index was made just now.
-        busy: Whether another process is changing the index, so that this state of it may lag behind the files.
+        lag: Why the index could not be brought up to date; "" where it was.
         changes: How many files were updated and removed just now.
         texts: None takes the vectors as they are; else a query encodes the first candidates that have none, from these
             texts by key or from the files.
@@ -133,14 +133,14 @@ class Searcher:
         blend: Blend,
         *,
         built: bool = False,
-        busy: bool = False,
+        lag: str = "",
         changes: tuple[int, int] = (0, 0),
         texts: Mapping[bytes, str] | None = None,
     ) -> None:
         self.index = index
         self.root = index.root
         self.built = built
-        self.busy = busy
+        self.lag = lag
         known = index.freshness
         self.freshness = Freshness(known.files, known.chunks, changes[0], changes[1], known.vectors)
         self.encoder = encoder

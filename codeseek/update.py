@@ -23,7 +23,6 @@ from codeseek.types import Progress, Skipped, SkipReason, SourceFile
 __all__ = ["BuildLog", "Update", "chunk_texts", "compare_files", "content_key", "update_catalogue"]
 
 COMMIT_CHUNKS = 4_096  # a second or two of work
-TEXTS_MAX_CHARS = 128 << 20  # texts held for the encoder; beyond it they are read from the files again
 # A file written within this time before the walk may be written again with the same time: two seconds on FAT, the
 # coarsest in use. Such files are hashed again by the next build, as git does with its racy entries.
 RACY_NS = 2_000_000_000
@@ -96,6 +95,7 @@ def update_catalogue(
     default_max_file_bytes: int,
     ignore: Sequence[str],
     log: BuildLog,
+    texts_max_chars: int,
 ) -> Update:
     """Brings the catalogue up to date with the files under `root`, in as many commits as it takes.
 
@@ -103,6 +103,7 @@ def update_catalogue(
         max_file_bytes: Remembered for the next update, which need not say it again.
         default_max_file_bytes: Where neither is given nor remembered.
         log: Where the seconds of the stages go.
+        texts_max_chars: How much of what the encoder is to read is held; the rest it reads from the files again.
 
     Raises:
         FileError: If the root itself cannot be read; nothing is taken as removed then.
@@ -120,7 +121,7 @@ def update_catalogue(
         removed = [record for path, record in known.items() if path not in seen]
         progress("walk", len(seen), len(seen))
     with log.timed("chunk"):
-        writer = _Writer(database, update, racy_ns, rebuild)
+        writer = _Writer(database, update, racy_ns, rebuild, texts_max_chars)
         writer.remove(removed)
         for done, source in enumerate(changed):
             skipped = writer.add(source, known.get(catalogue.encode_path(source.path)), limit)
@@ -177,7 +178,7 @@ def compare_files(
 class _Writer:
     """Collects changed files and commits them when they make a batch."""
 
-    def __init__(self, database: Database, update: Update, racy_ns: int, rebuild: bool) -> None:
+    def __init__(self, database: Database, update: Update, racy_ns: int, rebuild: bool, texts_max_chars: int) -> None:
         self._database = database
         self._update = update
         self._racy_ns = racy_ns
@@ -186,6 +187,7 @@ class _Writer:
         self._pending: list[_Pending] = []
         self._removed: list[FileRecord] = []
         self._text_chars = 0
+        self._texts_max_chars = texts_max_chars
 
     def remove(self, records: Iterable[FileRecord]) -> None:
         """Takes files out with the next commit."""
@@ -209,7 +211,7 @@ class _Writer:
             text = encoder_text(chunk)
             key = content_key(text)
             self._segment.add(chunk, lexical_terms(chunk), key, ranker_text(chunk))
-            if self._text_chars < TEXTS_MAX_CHARS and key not in self._update.texts:
+            if self._text_chars < self._texts_max_chars and key not in self._update.texts:
                 self._update.texts[key] = text
                 self._text_chars += len(text)
         self._pending.append(_Pending(source, digest, known, chunked.language, len(chunked.chunks)))

@@ -15,11 +15,9 @@ from codeseek.stores import catalogue
 from codeseek.stores.segments import Columns, unpack_dead
 from codeseek.stores.snapshot import generation_dir, generation_key
 from codeseek.stores.sqlite import Database, translated
-from codeseek.stores.vectors import KEY_DTYPE, VectorStore
+from codeseek.stores.vectors import KEY_DTYPE, VectorStore, find_damaged_rows
 
 __all__ = ["verify_index"]
-
-SAMPLED_ROWS = 256
 
 
 def verify_index(root: Path, encoder_name: str | None = None) -> list[str]:
@@ -109,27 +107,40 @@ def _check_postings(database: Database) -> list[str]:
 
 
 def _check_generation(database: Database, folder: Path, encoder_name: str) -> list[str]:
-    """The dense generation is whole, and its vectors are those of the store."""
+    """The vector store is whole, and the dense generation names the rows of its chunks."""
+    path = vectors_path(encoder_name)
     number = catalogue.get_meta(database, generation_key(encoder_name))
     if number is None:
         return []
+    if not path.exists():
+        return [f"the vectors {path} are missing"]
     target = generation_dir(folder, encoder_name, number)
     try:
-        generation = open_generation(target)
-        problems = verify_checksums(target)
-        if problems:
-            return problems
-        if generation.has_graph:
-            load_graph(target / "graph.hnsw", len(generation.vectors), generation.vectors.shape[1])
-        step = max(1, len(generation.keys) // SAMPLED_ROWS)
-        path = vectors_path(encoder_name)
-        if not path.exists():
-            return [f"the vectors {path} are missing"]
         with VectorStore(path, read_only=True) as store:
-            found, vectors = store.get_many(np.array(generation.keys[::step]))
+            damaged = len(find_damaged_rows(store.records()))
+            problems = [f"{path}: {damaged} vectors are damaged"] * bool(damaged)
+            generation = open_generation(target)
+            problems += verify_checksums(target)
+            if problems:
+                return problems
+            if generation.store != store.identity:
+                return []  # rows have moved since: it is not used, and derived again by the next build
+            if generation.graph_count:
+                load_graph(target, generation.graph_count, generation.dimension)
+            numbers, keys = _numbers_and_keys(database)
+            rows = generation.rows_of(numbers)
+            if (rows >= len(store)).any() or (store.rows_of(keys[rows >= 0]) != rows[rows >= 0]).any():
+                return [f"{target}: rows differ from the store's"]
     except (CodeseekError, OSError, ValueError) as error:
         return [str(error)]
-    rows = np.arange(0, len(generation.keys), step)[found]
-    if len(rows) and not np.array_equal(np.asarray(generation.vectors[rows], np.float16), vectors):
-        return [f"{target}: vectors differ from the store"]
     return []
+
+
+def _numbers_and_keys(database: Database) -> tuple[np.ndarray, np.ndarray]:
+    """Of the live chunks, [N] uint32 ascending and [N] of `KEY_DTYPE`."""
+    numbers, keys = [np.empty(0, np.uint32)], [np.empty(0, KEY_DTYPE)]
+    for segment, columns, live, _ in _segments(database):
+        data = database.execute("SELECT keys FROM segments WHERE id = ?", (segment,)).fetchone()[0]
+        numbers.append(columns.numbers[live])
+        keys.append(np.frombuffer(data, KEY_DTYPE)[live])
+    return np.concatenate(numbers), np.concatenate(keys)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "codeseek"
 
 FOUNDATION = {"types", "errors"}
-TOOLS = {"languages", "files", "ignore", "wildmatch", "device", "paths", "config"}
+TOOLS = {"languages", "files", "watch", "ignore", "wildmatch", "device", "memory", "paths", "config"}
 STAGES = {"chunkers", "encoders", "stores", "indexes", "retrievers", "rankers"}
 JOBS = {"build", "fill", "background", "update", "verify", "maintenance", "cascade", "search"}
 STUDIES = {"train", "evaluate"}
@@ -52,6 +52,7 @@ DOORS = {
     "hnswlib": {"indexes/hnsw.py"},
     "tree_sitter": {"languages.py"},
     "platformdirs": {"paths.py"},
+    "watchfiles": {"watch.py"},
     "typer": {"cli/*"},
     "rich": {"printers/terminal.py", "cli/progress.py"},
     "torch": {"encoders/*", "rankers/*", "device.py", "train/*"},
@@ -195,7 +196,7 @@ def loaded_by(*arguments: str, folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("search", "--help"), ("--version",)])
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    heavy = {"torch", "transformers", "onnxruntime", "numpy", "hnswlib", "tree_sitter", "rich", "sqlite3"}
+    heavy = {"torch", "transformers", "onnxruntime", "numpy", "hnswlib", "tree_sitter", "rich", "sqlite3", "watchfiles"}
     assert loaded_by(*arguments, folder=tmp_path) & heavy == set()
 
 

@@ -21,6 +21,7 @@ from codeseek.build import build_index
 from codeseek.chunkers.context import query_terms
 from codeseek.errors import FileError, IndexFormat, IndexLocked, IndexMissing, UsageError
 from codeseek.fill import FILL_LOCK
+from codeseek.maintenance import prune_vectors
 from codeseek.paths import CATALOGUE_NAME, index_dir
 from codeseek.stores import segments
 from codeseek.stores.locks import lock_holder, writer_lock
@@ -529,7 +530,44 @@ def test_damaged_vectors_are_made_again(root: Path) -> None:
     assert answers(root) == before
 
 
-@pytest.mark.parametrize("name", ["graph.hnsw", "vectors.npy", "keys.npy", "manifest.json", "rows.npy"])
+def test_a_vector_with_a_flipped_bit_is_found_and_made_again(root: Path) -> None:
+    build_index(root, WordEncoder())
+    before = answers(root)
+    rows = next((index_dir(root).parent.parent / "vectors").glob("*.rows"))
+    data = bytearray(rows.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    rows.write_bytes(data)
+    assert ["1 vectors are damaged" in problem for problem in verify_index(root, NAME)] == [True]
+    assert build_index(root, WordEncoder(), rebuild=True).encoded == 1
+    assert verify_index(root, NAME) == []
+    assert answers(root) == before
+
+
+def test_rows_that_moved_are_looked_up_and_placed_again(root: Path) -> None:
+    """Removing vectors that nothing needs moves those that are left; the generation is about their old places."""
+    build_index(root, WordEncoder())
+    (root / "src/files.py").write_text(function("something_else"))
+    build_index(root, WordEncoder())
+    before = answers(root)
+    assert sum(prune_vectors().values()) > 0
+    assert verify_index(root, NAME) == []
+    assert answers(root) == before
+    with open_index(root, NAME) as index:
+        assert index.dense.base_rows == 0
+    build_index(root, WordEncoder())
+    with open_index(root, NAME) as index:
+        assert index.dense.base_rows == len(index)
+    assert answers(root) == before
+
+
+def test_a_graph_that_takes_too_much_memory_is_left_out(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 2)
+    monkeypatch.setattr(codeseek.fill, "GRAPH_MEMORY_SHARE", 1e-9)
+    build_index(root, WordEncoder())
+    assert not list(index_dir(root).glob("dense/*/*/graph*"))
+
+
+@pytest.mark.parametrize("name", ["graph.hnsw", "graph_rows.npy", "numbers.npy", "manifest.json", "rows.npy"])
 def test_a_damaged_generation_is_not_used_and_made_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -280,15 +280,30 @@ def test_while_another_process_updates_the_last_state_answers(root, letters, mon
         with pytest.raises(IndexLocked):
             open_searcher(root)
         with open_searcher(root, wait=False) as opened:
-            assert opened.busy
+            assert "another process" in opened.lag
             assert opened.search("walk_tree").hits[0].name == "walk_tree"
+
+
+def test_an_index_that_cannot_be_updated_answers_as_it_is(root, letters, monkeypatch):
+    def refuse(*_, **__):
+        raise FileError("cannot write there")
+
+    open_searcher(root).index.close()
+    (root / "walk.py").write_text(WALK.replace("walk_tree", "climb_tree"))
+    monkeypatch.setattr("codeseek.search.update_index", refuse)
+    with open_searcher(root) as opened:
+        assert opened.lag == "cannot write there"
+        assert opened.search("walk_tree").hits[0].name == "walk_tree"
+    monkeypatch.setattr("codeseek.search._can_open", lambda *_: False)
+    with pytest.raises(FileError):
+        open_searcher(root)
 
 
 def test_an_update_goes_on_while_another_process_fills_in_vectors(root, letters):
     open_searcher(root).index.close()
     (root / "walk.py").write_text(WALK.replace("walk_tree", "climb_tree"))
     with writer_lock(index_dir(root) / FILL_LOCK), open_searcher(root, wait=False) as opened:
-        assert not opened.busy
+        assert not opened.lag
         assert opened.search("climb_tree").hits[0].name == "climb_tree"
 
 

@@ -218,8 +218,8 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
     with searcher:
         if progress.announced or searcher.built:
             notice(_update_report(searcher.freshness, built=searcher.built, seconds=progress.seconds))
-        if searcher.busy:
-            notice("another process is updating the index; this answers from what is committed")
+        if searcher.lag:
+            notice(f"{searcher.lag}; this answers from what was indexed before")
         outcomes: list[QueryOutcome] = []
         failures = 0
         for answer in answers(searcher):
@@ -232,7 +232,7 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
         printer.print_summary(
             Summary(plan.root, searcher.freshness, searcher.built, tuple(outcomes), time.perf_counter() - started)
         )
-        if plan.update and searcher.freshness.coverage < 1:
+        if plan.update and not searcher.lag and searcher.freshness.coverage < 1:
             _go_on_in_background(plan, searcher.freshness)
     if failures:
         return EXIT_ERROR

@@ -109,8 +109,9 @@ def _indexes(count: int) -> str:
 def _remove_vectors(folder: Path) -> None:
     """Deletes the files of the vector stores by name, and nothing else that may lie there."""
     try:
-        for file in folder.glob("*.sqlite*") if folder.is_dir() else ():
-            file.unlink(missing_ok=True)
+        for pattern in ("*.sqlite*", "*.rows"):
+            for file in folder.glob(pattern) if folder.is_dir() else ():
+                file.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"cannot delete {folder}: {error.strerror}", hint="mend its permissions") from error
 

@@ -1,13 +1,12 @@
-"""A dense generation: the immutable folder that speeds up dense search, derived from the vector store.
+"""A dense generation: the immutable folder that speeds up dense search, derived from catalogue and vector store.
 
-    keys.npy      [R] S16, ascending: the content of each row; rows are distinct
-    vectors.npy   [R, D] float32, or float16 where a graph does the search
     numbers.npy   [N] uint32, ascending: the chunks known when it was made
-    rows.npy      [N] int32: their rows, -1 for none
-    graph.hnsw    where there are too many rows for exact search
-    manifest.json written last, with the size of each file and a checksum of its head
+    rows.npy      [N] int32: where each one's vector is in the store, -1 for none
+    graph.hnsw, graph_rows.npy, graph_axes.npy   where there are too many rows for exact search (`hnsw.py`)
+    manifest.json written last, with the identity of the store, the size of each file and a checksum of its head
 
-A folder whose files do not fit its manifest is damaged, and is built again; nothing in it is lost that way.
+A folder whose files do not fit its manifest is damaged, and one of another identity is about rows that have moved. Both
+are built again; nothing is lost that way.
 """
 
 from __future__ import annotations
@@ -22,12 +21,15 @@ from pathlib import Path
 import numpy as np
 
 from codeseek.errors import FileError, IndexDamaged
-from codeseek.indexes.hnsw import Graph, build_graph, load_graph
+from codeseek.indexes.hnsw import GRAPH_FILES, Graph, build_graph, load_graph
 from codeseek.paths import make_private_dir
 
 __all__ = ["Generation", "open_generation", "verify_checksums", "write_generation"]
 
-FORMAT = 1
+# Bump when an older version would read it wrongly; one of another format is derived again.
+#   1  vectors in it, float32 or float16
+#   2  rows of the store
+FORMAT = 2
 HEAD_BYTES = 65_536
 # A wrong number inside a graph can crash hnswlib. Reading all of it costs a third of loading it (2.9 GB/s); above this
 # size its head and length must do, and `status --check` reads the rest.
@@ -37,34 +39,45 @@ _MANIFEST = "manifest.json"
 
 @dataclass(slots=True)
 class Generation:
-    """An opened generation. Arrays are memory-mapped; the graph is read when it is first asked for."""
+    """An opened generation. Arrays are memory-mapped; the graph is read when it is first asked for.
+
+    `store` is the identity of the vector store, `dimension` D, and `graph_count` R, 0 where there is no graph.
+    """
 
     folder: Path
-    keys: np.ndarray
-    vectors: np.ndarray
+    store: str
+    dimension: int
     numbers: np.ndarray
     rows: np.ndarray
-    has_graph: bool
+    graph_count: int = 0
     graph_checksum: int = 0
     _graph: Graph | None = field(default=None)
 
     def graph(self) -> Graph | None:
-        """The graph, or None where exact search is the answer, as it is when the file cannot be trusted."""
-        if self.has_graph and self._graph is None:
+        """The graph, or None where exact search is the answer, as it is when the files cannot be trusted."""
+        if self.graph_count and self._graph is None:
             try:
                 self._graph = self._load_graph()
             except IndexDamaged:
-                self.has_graph = False
+                self.graph_count = 0
         return self._graph
 
     def _load_graph(self) -> Graph:
         path = self.folder / "graph.hnsw"
-        if path.stat().st_size <= CHECKED_GRAPH_MAX_BYTES and _checksum(path) != self.graph_checksum:
-            raise IndexDamaged(f"{path} is damaged", hint="build it again: codeseek index --rebuild")
-        return load_graph(path, len(self.vectors), self.vectors.shape[1])
+        try:
+            checked = path.stat().st_size <= CHECKED_GRAPH_MAX_BYTES
+            if checked and _checksum(path) != self.graph_checksum:
+                raise IndexDamaged(f"{path} is damaged", hint="build it again: codeseek index --rebuild")
+        except OSError as error:  # a newer generation took its place before this one's graph was needed
+            raise IndexDamaged(
+                f"cannot read {path}: {error.strerror}", hint="build it again: codeseek index"
+            ) from error
+        return load_graph(self.folder, self.graph_count, self.dimension)
 
     def rows_of(self, numbers: np.ndarray) -> np.ndarray:
         """The row of each chunk number [N], ascending; -1 where it has none or is younger. [N] int32."""
+        if np.array_equal(numbers, self.numbers):
+            return self.rows.astype(np.int32)
         if not len(self.numbers):
             return np.full(len(numbers), -1, np.int32)
         at = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
@@ -74,8 +87,8 @@ class Generation:
 def write_generation(
     folder: Path,
     *,
-    keys: np.ndarray,
-    vectors: np.ndarray,
+    store: str,
+    records: np.ndarray,
     numbers: np.ndarray,
     rows: np.ndarray,
     with_graph: bool,
@@ -84,10 +97,10 @@ def write_generation(
     """Writes a generation beside its place and renames it in, so that a folder of that name is whole.
 
     Args:
-        keys: [R] S16, ascending and distinct.
-        vectors: [R, D] float16, in the order of `keys`.
+        store: The identity of the vector store.
+        records: As `VectorStore.records` gives them.
         numbers: [N] uint32, ascending.
-        rows: [N] int32.
+        rows: [N] int32, places in `records`, -1 for none.
         with_graph: Whether HNSW is to search it.
 
     Raises:
@@ -97,22 +110,22 @@ def write_generation(
     shutil.rmtree(work, ignore_errors=True)
     make_private_dir(work)
     try:
-        np.save(work / "keys.npy", keys)
-        np.save(work / "vectors.npy", np.asarray(vectors, np.float16 if with_graph else np.float32))
         np.save(work / "numbers.npy", numbers.astype(np.uint32))
         np.save(work / "rows.npy", rows.astype(np.int32))
-        if with_graph:
-            build_graph(vectors, work / "graph.hnsw", threads=threads)
+        distinct = np.unique(rows[rows >= 0]) if with_graph else rows[:0]
+        if len(distinct):
+            build_graph(records, distinct, work, threads=threads)
         files = {path.name: [path.stat().st_size, _head_checksum(path), _checksum(path)] for path in work.iterdir()}
         manifest = {
             "format": FORMAT,
-            "rows": len(vectors),
-            "dimension": int(vectors.shape[1]),
+            "store": store,
+            "dimension": records["codes"].shape[1],
             "documents": len(numbers),
-            "graph": with_graph,
+            "graph": len(distinct),
             "files": files,
         }
         for name in files:
+            (work / name).chmod(0o600)  # whatever the umask
             _sync(work / name)
         (work / _MANIFEST).write_text(json.dumps(manifest))
         _sync(work / _MANIFEST)
@@ -142,16 +155,18 @@ def open_generation(folder: Path) -> Generation:
             path = folder / os.path.basename(name)
             if path.stat().st_size != size or _head_checksum(path) != head:
                 raise ValueError(f"{name} does not fit the manifest")
-        count, dimension = manifest["rows"], manifest["dimension"]
+        shape = (manifest["documents"],)
         generation = Generation(
             folder=folder,
-            keys=_load(folder / "keys.npy", (count,), "S16"),
-            vectors=_load(folder / "vectors.npy", (count, dimension), np.float16 if manifest["graph"] else np.float32),
-            numbers=_load(folder / "numbers.npy", (manifest["documents"],), np.uint32),
-            rows=_load(folder / "rows.npy", (manifest["documents"],), np.int32),
-            has_graph=bool(manifest["graph"]),
+            store=str(manifest["store"]),
+            dimension=int(manifest["dimension"]),
+            numbers=_load(folder / "numbers.npy", shape, np.uint32),
+            rows=_load(folder / "rows.npy", shape, np.int32),
+            graph_count=int(manifest["graph"]),
             graph_checksum=manifest["files"]["graph.hnsw"][2] if manifest["graph"] else 0,
         )
+        if manifest["graph"] and not set(GRAPH_FILES) <= set(manifest["files"]):
+            raise ValueError("a file of the graph is missing")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexDamaged(f"{folder} is damaged: {error}", hint="build it again: codeseek index") from error
     return generation

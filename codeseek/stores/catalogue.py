@@ -11,11 +11,13 @@ import json
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from codeseek.errors import IndexDamaged, IndexFormat, IndexMissing
+from codeseek.paths import check_owner
 from codeseek.stores.sqlite import Database, connect_reader, connect_writer, transaction, translated
 from codeseek.types import ByteRange, Kind, Skipped, SkipReason, Span, StoredChunk
 
@@ -54,6 +56,7 @@ KINDS: tuple[Kind, ...] = (
 )
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 
+# Compared with the database word for word when it is opened.
 # `files.mtime_ns` is -1 where the file was so young that a later write could carry the same time (git: racy entries).
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -142,9 +145,11 @@ def open_for_reading(path: Path, root: Path) -> Database:
         IndexMissing: If nothing was indexed.
         IndexFormat: If another version wrote it.
         IndexDamaged: If it cannot be read.
+        FileError: If its folder belongs to another user.
     """
     if not path.exists():
         raise IndexMissing(f"{root} is not indexed", hint=f"build the index: codeseek index {root}")
+    check_owner(path.parent)
     with translated(path):
         database = connect_reader(path)
         try:
@@ -170,6 +175,21 @@ def check_format(database: Database, path: Path) -> None:
             f"the index {path.parent} was written by format {version}, this version reads {FORMAT}",
             hint=f"{remedy}: codeseek index --rebuild",
         )
+    # A flipped bit in a column's name would be damage that no check of SQLite finds.
+    found = {text for (text,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    if found != {statement.strip() for statement in SCHEMA.split(";") if statement.strip()}:
+        raise IndexDamaged(f"{path} has other tables than it should", hint="build it again: codeseek index --rebuild")
+
+
+@contextmanager
+def _decoded() -> Iterator[None]:
+    """Raises what a damaged value leads to as `IndexDamaged`; a decorator of what turns rows into objects."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, zlib.error) as error:
+        raise IndexDamaged(
+            f"the catalogue holds values that cannot be read: {error}", hint="build it again: codeseek index --rebuild"
+        ) from error
 
 
 # ----------------------------------------------------------------------------------------------------------------- meta
@@ -202,6 +222,7 @@ def set_file_limit(database: Database, max_file_bytes: int) -> None:
             set_meta(database, "max_file_bytes", max_file_bytes)
 
 
+@_decoded()
 def language_names(database: Database) -> tuple[str, ...]:
     """The languages by code; code 0 stands for none."""
     return ("", *(name for (name,) in database.execute("SELECT name FROM languages ORDER BY code")))
@@ -218,6 +239,7 @@ def language_code(database: Database, name: str | None) -> int:
 # ---------------------------------------------------------------------------------------------------------------- files
 
 
+@_decoded()
 def load_files(database: Database) -> dict[bytes, FileRecord]:
     rows = database.execute(
         "SELECT id, path, size_bytes, mtime_ns, ctime_ns, content_hash, first_number, chunks FROM files"
@@ -225,6 +247,7 @@ def load_files(database: Database) -> dict[bytes, FileRecord]:
     return {row[1]: FileRecord(*row) for row in rows}
 
 
+@_decoded()
 def load_file(database: Database, path: str) -> FileRecord | None:
     """The record of one file; None where it is not indexed."""
     row = database.execute(
@@ -234,6 +257,7 @@ def load_file(database: Database, path: str) -> FileRecord | None:
     return None if row is None else FileRecord(*row)
 
 
+@_decoded()
 def load_skipped(database: Database) -> dict[bytes, SkipRecord]:
     rows = database.execute("SELECT path, reason, detail, size_bytes, mtime_ns, ctime_ns FROM skipped")
     return {
@@ -276,6 +300,7 @@ def pack_document(text: str) -> bytes:
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
+@_decoded()
 def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[str]) -> list[StoredChunk]:
     """The chunks of `numbers`, in that order.
 
@@ -303,6 +328,7 @@ def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[
     return _in_order(found, numbers)
 
 
+@_decoded()
 def load_documents(database: Database, numbers: Sequence[int]) -> list[str]:
     """What the ranker reads of the chunks of `numbers` (`chunkers.context.ranker_text`), in that order.
 

@@ -18,7 +18,7 @@ POLL_S = 0.1
 
 @contextmanager
 def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Holds the lock file at `path`, which is made where it is missing and never removed.
+    """Holds the lock file at `path`, which is made where it is missing and removed with its whole folder alone.
 
     Args:
         wait_s: How long to wait for another holder.
@@ -27,21 +27,29 @@ def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
         IndexLocked: If another process holds it still; the message names it.
         FileError: If the file cannot be opened.
     """
+    deadline = time.monotonic() + wait_s
+    while True:
+        descriptor = _open(path)
+        try:
+            while not _try_lock(descriptor):
+                if time.monotonic() >= deadline:
+                    raise IndexLocked(
+                        f"another process is building this index (process {_read_holder(descriptor)})",
+                        hint="wait for it to finish, or end it",
+                    )
+                time.sleep(POLL_S)
+            if _is_at(descriptor, path):
+                break
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError):  # a file system without locks, as some network shares are
+                raise FileError(
+                    f"cannot lock {path}: {error.strerror}",
+                    hint="keep the cache on a local disk: CODESEEK_CACHE_DIR=DIR",
+                ) from error
+            raise
+        os.close(descriptor)  # whoever held it removed it with the index: another one counts now
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise FileError(
-            f"cannot open the lock {path}: {error.strerror}", hint="mend its permissions, or set CODESEEK_CACHE_DIR=DIR"
-        ) from error
-    try:
-        deadline = time.monotonic() + wait_s
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
-                raise IndexLocked(
-                    f"another process is building this index (process {_read_holder(descriptor)})",
-                    hint="wait for it to finish, or end it",
-                )
-            time.sleep(POLL_S)
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -65,6 +73,24 @@ def lock_holder(path: Path) -> int | None:
         return int(holder) if holder.isdigit() else 0
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError as error:
+        raise FileError(f"{path.parent} was removed meanwhile", hint="try again") from error
+    except OSError as error:
+        raise FileError(
+            f"cannot open the lock {path}: {error.strerror}", hint="mend its permissions, or set CODESEEK_CACHE_DIR=DIR"
+        ) from error
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -68,8 +68,9 @@ class Columns:
     def pack(self) -> bytes:
         return b"".join(np.ascontiguousarray(getattr(self, name), dtype).tobytes() for name, dtype in _LAYOUT)
 
-    def take(self, mask: np.ndarray) -> Columns:
-        return Columns(*(getattr(self, name)[mask] for name, _ in _LAYOUT))
+    def take(self, rows: np.ndarray | slice) -> Columns:
+        """The rows of a mask or a slice."""
+        return Columns(*(getattr(self, name)[rows] for name, _ in _LAYOUT))
 
     @classmethod
     def unpack(cls, data: bytes, count: int) -> Columns:
@@ -151,7 +152,7 @@ class SegmentWriter:
         )
 
     def write(self, database: Database, file_ids: Sequence[int]) -> int:
-        """Writes the segment inside the caller's transaction.
+        """Writes the segment, or as many as it takes, inside the caller's transaction.
 
         Args:
             file_ids: Per chunk, in the order added.
@@ -180,10 +181,13 @@ class SegmentWriter:
             np.array([row[0] for row in self.rows], np.uint8),
             np.array([codes[row[1]] for row in self.rows], np.uint8),
         )
-        segment = _insert_segment(database, columns, b"".join(self.keys))
-        database.executemany(
-            "INSERT INTO postings VALUES (?, ?, ?)", ((segment, term, data) for term, data in self._posting_lists())
-        )
+        for start in range(0, count, SEGMENT_MAX_CHUNKS):  # more than one where a single file has that many chunks
+            rows = slice(start, start + SEGMENT_MAX_CHUNKS)
+            segment = _insert_segment(database, columns.take(rows), b"".join(self.keys[rows]))
+            database.executemany(
+                "INSERT INTO postings VALUES (?, ?, ?)",
+                ((segment, term, data) for term, data in self._posting_lists(rows)),
+            )
         set_meta(database, "next_number", first + count)
         return first
 
@@ -191,17 +195,20 @@ class SegmentWriter:
         """[chunks, fields] int64."""
         return np.array(self.field_lengths, np.int64).reshape(-1, len(FIELDS))
 
-    def _posting_lists(self) -> Iterator[tuple[str, bytes]]:
-        """(term, packed postings) by ascending term."""
+    def _posting_lists(self, rows: slice) -> Iterator[tuple[str, bytes]]:
+        """(term, packed postings) by ascending term, of the chunks of one segment."""
         terms = [storable(term) for term in self.vocabulary]
         order = sorted(range(len(terms)), key=terms.__getitem__)
         place = np.empty(len(terms), np.uint64)
         place[order] = np.arange(len(terms), dtype=np.uint64)
         field_lengths = self._field_lengths()
+        before, within = int(field_lengths[: rows.start].sum()), int(field_lengths[rows].sum())
+        occurrences = np.array(self.occurrences[before : before + within], np.uint32)
+        field_lengths = field_lengths[rows]
         fields = np.repeat(np.tile(np.arange(len(FIELDS)), len(field_lengths)), field_lengths.ravel())
         offsets = np.repeat(np.arange(len(field_lengths), dtype=np.uint64), field_lengths.sum(axis=1))
         # Sorting by term, then chunk, brings each posting's occurrences together.
-        pairs = (place[np.array(self.occurrences, np.uint32)] << np.uint64(16)) | offsets
+        pairs = (place[occurrences] << np.uint64(16)) | offsets
         sorting = np.argsort(pairs, kind="stable")
         pairs, fields = pairs[sorting], fields[sorting]
         starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1]))) if len(pairs) else np.empty(0, int)
@@ -213,7 +220,8 @@ class SegmentWriter:
         ends = np.searchsorted(heads >> np.uint64(16), np.arange(len(terms), dtype=np.uint64), side="right") * 4
         start = 0
         for at, end in zip(order, ends.tolist(), strict=True):
-            yield terms[at], data[start:end]
+            if end > start:
+                yield terms[at], data[start:end]
             start = end
 
 
@@ -237,17 +245,18 @@ def mark_dead(database: Database, ranges: Iterable[tuple[int, int]]) -> None:
     """Deletes chunks inside the caller's transaction.
 
     Args:
-        ranges: (first number, count), each within one segment, as the chunks of a file are.
+        ranges: (first number, count), as the chunks of a file are.
     """
     by_segment: dict[int, list[np.ndarray]] = {}
     for first, count in ranges:
         if not count:
             continue
         database.execute("DELETE FROM chunks WHERE number >= ? AND number < ?", (first, first + count))
-        row = database.execute(
-            "SELECT id FROM segments WHERE first_number <= ? ORDER BY first_number DESC LIMIT 1", (first,)
-        ).fetchone()
-        by_segment.setdefault(row[0], []).append(np.arange(first, first + count))
+        holders = database.execute(
+            "SELECT id FROM segments WHERE first_number < ? AND last_number >= ?", (first + count, first)
+        )
+        for (segment,) in holders:
+            by_segment.setdefault(segment, []).append(np.arange(first, first + count))
     for segment, parts in by_segment.items():
         columns, dead = load_columns(database, segment)
         dead = np.zeros(len(columns), bool) if dead is None else dead.copy()

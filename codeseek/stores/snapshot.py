@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from codeseek.errors import CodeseekError, IndexDamaged
+from codeseek.errors import CodeseekError, IndexDamaged, IndexFormat
 from codeseek.ignore import Globs
 from codeseek.indexes.dense import DenseIndex
 from codeseek.indexes.generation import Generation, open_generation
 from codeseek.indexes.lexical import LexicalIndex, Postings
+from codeseek.indexes.quantised import record_dtype
 from codeseek.paths import CATALOGUE_NAME, encoder_slug, index_dir, vectors_path
 from codeseek.stores import catalogue
 from codeseek.stores.segments import Columns, storable, unpack_dead
@@ -27,7 +28,9 @@ from codeseek.types import Filters, Freshness, Kind, Skipped, StoredChunk
 
 __all__ = ["Index", "generation_dir", "generation_key", "open_index"]
 
-TERM_CACHE_MAX = 512  # postings of the terms of recent queries; a batch repeats its common words
+# Of the terms of recent queries, since a batch repeats its common words: 10 bytes each. Of a million chunks the
+# commonest words have half a million.
+CACHED_POSTINGS_MAX = 8_000_000
 
 
 def generation_key(encoder_name: str) -> str:
@@ -70,7 +73,9 @@ class Index:
         self._path = path
         self._database = database
         self._terms: dict[str, Postings] = {}
+        self._cached_postings = 0
         self._file_masks: dict[tuple, np.ndarray] = {}
+        self._last_allowed: tuple[Filters | None, np.ndarray | None] = (None, None)
         parts, self._bases, self._ranks, self._segments = [], [], [], []
         base = 0
         rows = database.execute("SELECT id, chunks, columns, dead FROM segments ORDER BY first_number")
@@ -283,35 +288,30 @@ class Index:
             postings = Postings(np.concatenate(positions), (low >> 8).astype(np.uint8), (low & 0xFF).astype(np.uint8))
         else:
             postings = Postings(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.uint8))
-        if len(self._terms) >= TERM_CACHE_MAX:
-            self._terms.pop(next(iter(self._terms)))
         self._terms[term] = postings
+        self._cached_postings += len(postings) + 1
+        while self._cached_postings > CACHED_POSTINGS_MAX and len(self._terms) > 1:
+            self._cached_postings -= len(self._terms.pop(next(iter(self._terms)))) + 1
         return postings
 
     @cached_property
     def dense(self) -> DenseIndex:
-        """Dense search over the documents that have a vector. A damaged generation counts as none: its vectors are read
-        from the store, which is slower and answers the same."""
-        if self.encoder_name is None:
-            return DenseIndex(np.full(len(self), -1, np.int32), None, np.empty((0, 1), np.float16), self.tie_break)
-        generation = self._open_generation()
-        rows = np.full(len(self), -1, np.int32) if generation is None else generation.rows_of(self.numbers)
-        base = 0 if generation is None else len(generation.vectors)
-        unplaced = np.flatnonzero(rows < 0)
-        pending = np.empty((0, 1), np.float16)
-        if len(unplaced):
-            keys, inverse = np.unique(self.keys(unplaced), return_inverse=True)
-            key_rows = np.full(len(keys), -1, np.int32)
-            if base:
-                at = np.minimum(np.searchsorted(generation.keys, keys), base - 1)
-                key_rows = np.where(generation.keys[at] == keys, at, -1).astype(np.int32)
-            left = np.flatnonzero(key_rows < 0)
-            found, vectors = self._read_vectors(keys[left])
-            if len(vectors):
-                pending = vectors
-                key_rows[left[found]] = base + np.arange(len(vectors), dtype=np.int32)
-            rows[unplaced] = key_rows[inverse]
-        return DenseIndex(rows, generation, pending, self.tie_break)
+        """Dense search over the documents that have a vector. A damaged generation counts as none: where the vectors
+        are is asked of the store then, which is slower and answers the same."""
+        rows = np.full(len(self), -1, np.int32)
+        store = self._open_store()
+        if store is None:
+            return DenseIndex(rows, np.empty(0, record_dtype(1)), self.tie_break)
+        with store:
+            records = store.records()
+            generation = self._open_generation(store.identity, len(records))
+            if generation is not None:
+                rows = generation.rows_of(self.numbers)
+            unplaced = np.flatnonzero(rows < 0)
+            if len(unplaced):
+                keys, inverse = np.unique(self.keys(unplaced), return_inverse=True)
+                rows[unplaced] = np.maximum(store.rows_of(keys), -1)[inverse]
+        return DenseIndex(rows, records, self.tie_break, generation, len(rows) - len(unplaced))
 
     def forget_dense(self) -> None:
         """Lets `dense` see vectors that were stored since it was first asked for."""
@@ -340,38 +340,50 @@ class Index:
         """The dense generation that this snapshot names, whether it can be opened or not."""
         return catalogue.get_meta(self._database, generation_key(self.encoder_name or ""))
 
-    def _open_generation(self) -> Generation | None:
+    def _open_generation(self, store: str, count: int) -> Generation | None:
+        """The generation, if it is whole and about the rows of this store, of which there are `count`."""
         if self.generation_number is None:
             return None
         try:
-            return open_generation(generation_dir(self._path.parent, self.encoder_name or "", self.generation_number))
+            generation = open_generation(
+                generation_dir(self._path.parent, self.encoder_name or "", self.generation_number)
+            )
         except IndexDamaged:
             return None
+        is_ours = generation.store == store and (generation.rows < count).all() and (generation.rows >= -1).all()
+        return generation if is_ours else None
 
-    def _read_vectors(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As `VectorStore.get_many`; a store that cannot be opened holds none."""
-        path = vectors_path(self.encoder_name or "")
-        nothing = np.zeros(len(keys), bool), np.empty((0, 1), np.float16)
-        if not len(keys) or not path.exists():
-            return nothing
+    def _open_store(self) -> VectorStore | None:
+        """The vector store, converted if an older version wrote it; None where it cannot be opened or there is none."""
+        path = vectors_path(self.encoder_name) if self.encoder_name is not None else None
+        if path is None or not path.exists():
+            return None
         try:
-            with VectorStore(path, read_only=True) as store:
-                return store.get_many(keys)
+            try:
+                return VectorStore(path, read_only=True)
+            except IndexFormat:
+                VectorStore(path).close()
+                return VectorStore(path, read_only=True)
         except (CodeseekError, sqlite3.Error):
-            return nothing
+            return None
 
     def allowed(self, filters: Filters) -> np.ndarray | None:
         """Which documents a filter leaves: [N] bool, or None for all."""
         if not filters:
             return None
+        if filters != self._last_allowed[0]:
+            self._last_allowed = filters, self._mask(filters)
+        return self._last_allowed[1]
+
+    def _mask(self, filters: Filters) -> np.ndarray:
         mask = np.ones(len(self), bool)
         if filters.kinds:
-            mask &= np.isin(self.kinds, [code for code, kind in enumerate(self.kind_names) if kind in filters.kinds])
+            mask &= _by_code([kind in filters.kinds for kind in self.kind_names])[self.kinds]
         if filters.languages:
-            codes = [code for code, name in enumerate(self._all_languages) if name in filters.languages]
-            mask &= np.isin(self.languages, codes)
+            mask &= _by_code([name in filters.languages for name in self._all_languages])[self.languages]
         if filters.globs or filters.paths:
             mask &= self._file_mask(filters)[self.file_ids]
+        mask.flags.writeable = False  # it is given out again
         return mask
 
     def _file_mask(self, filters: Filters) -> np.ndarray:
@@ -395,3 +407,10 @@ class Index:
     def freshness(self) -> Freshness:
         """Counts of this snapshot; `updated_files` and `removed_files` are 0, the build knows those."""
         return Freshness(len(self.paths), len(self), 0, 0, self.dense.vectors)
+
+
+def _by_code(flags: Sequence[bool]) -> np.ndarray:
+    """[256] bool: a flag by code, False for codes that nothing has."""
+    table = np.zeros(256, bool)
+    table[: len(flags)] = flags
+    return table

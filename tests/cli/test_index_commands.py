@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_index_wants_a_folder(root: str, message: str, codeseek: Run, repository
     code, _, err = codeseek("index", root)
     assert code == 2
     assert err.startswith(f"codeseek: {message}\n  hint: ")
+
+
+def test_memory_is_limited_while_it_builds(codeseek: Run, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, err = codeseek("index", "--memory", "1M")
+    assert code == 2
+    assert err.startswith("codeseek: a build needs more memory than 1,048,576 bytes\n  hint: ")
+    seen = []
+    monkeypatch.setattr("codeseek.cli.index.limit_memory", lambda size: seen.append(size) or nullcontext())
+    assert codeseek("index", "--memory", "1G")[0] == 0
+    assert seen == [1 << 30]
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(codeseek: Run, repository: Path) -> None:

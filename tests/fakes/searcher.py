@@ -27,7 +27,7 @@ class FakeSearcher:
     options: dict[str, Any]
     freshness: Freshness = FRESHNESS
     built: bool = False
-    busy: bool = False
+    lag: str = ""
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def __enter__(self) -> FakeSearcher:

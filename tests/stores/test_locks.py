@@ -48,9 +48,36 @@ def test_waiting(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot open the lock"), writer_lock(tmp_path / "nothing/lock"):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="cannot open the lock"), writer_lock(tmp_path / "file/lock"):
+        pass
+    with pytest.raises(FileError, match="was removed meanwhile"), writer_lock(tmp_path / "nothing/lock"):
         pass
     (tmp_path / "link").symlink_to(tmp_path / "target")
     with pytest.raises(FileError), writer_lock(tmp_path / "link"):
         pass
     assert not (tmp_path / "target").exists()
+
+
+def test_a_lock_that_was_removed_is_not_held(tmp_path: Path) -> None:
+    """Whoever waited for it would write beside the one that holds the new file of that name."""
+    path = tmp_path / "lock"
+    entered, taken = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        with writer_lock(path, wait_s=20):
+            taken.set()
+
+    thread = threading.Thread(target=wait)
+    with writer_lock(path):
+        thread.start()
+        entered.wait()
+        time.sleep(0.2)  # it has opened the file, and waits
+        path.unlink()
+        other = writer_lock(path)
+        other.__enter__()
+    assert not taken.wait(0.5)
+    other.__exit__(None, None, None)
+    assert taken.wait(10)
+    thread.join()
