@@ -20,6 +20,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
+SHOWN_MAX_CHARS = 100  # of a wrong value, in the message that refuses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def parse_config(data: bytes, *, source: str) -> Config:
 
     try:
         table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, 5,000 digits or brackets
         raise ConfigError(f"cannot read {source}: not TOML: {error}", hint=f"mend or remove it: {source}") from error
     known = [field.name for field in fields(Config)]
     values: dict[str, Any] = {}
@@ -96,10 +97,10 @@ def parse_size(text: str) -> int:
     units = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
     number = text.strip().lower().removesuffix("b").removesuffix("i")
     unit = number[-1:] if number[-1:] in ("k", "m", "g") else ""
-    size = int(float(number.removesuffix(unit)) * units[unit])
-    if size <= 0:
+    size = float(number.removesuffix(unit)) * units[unit]
+    if not 1 <= size < float("inf"):  # nan is neither
         raise ValueError(f"not a positive size: {text}")
-    return size
+    return int(size)
 
 
 def _checked(key: str, value: Any, source: str) -> Any:
@@ -109,10 +110,21 @@ def _checked(key: str, value: Any, source: str) -> Any:
         if key in ("format", "device") and isinstance(value, str):
             close = difflib.get_close_matches(value, OUTPUT_FORMATS if key == "format" else DEVICES, n=1)
             hint = f'did you mean {key} = "{close[0]}"?' if close else ""
-        raise ConfigError(f"{source}: {key} is {value!r}, wanted {wanted}", hint=hint or f"mend it in {source}")
+        raise ConfigError(f"{source}: {key} is {_shown(value)}, wanted {wanted}", hint=hint or f"mend it in {source}")
     if key == "max_file_size":
         return parse_size(str(value))
+    if key in ("encoder", "ranker") and not value.startswith(("/", "~", "hub:")):
+        return f"hub:{value}"  # a folder of that name in the repository that is searched must not stand in for it
     return float(value) if key == "min_score" else value
+
+
+def _shown(value: Any) -> str:
+    """`value` for a message. Python writes no integer of more than 4,300 digits, which hexadecimal ones can be."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN_MAX_CHARS else f"{text[:SHOWN_MAX_CHARS]}…"
 
 
 def _whole(low: int, high: int) -> Callable[[Any], bool]:
@@ -132,8 +144,11 @@ def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def _is_model(value: Any) -> bool:
+    """A hub id, or a folder that is the same wherever the user is."""
+    if not isinstance(value, str) or not value.strip() or value.startswith("."):
+        return False
+    return value.startswith(("/", "~")) or value.count("/") < 2
 
 
 _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
@@ -145,7 +160,7 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "min_score": ("a number from 0 to 1", _is_share),
     "wait": ("true or false", lambda value: isinstance(value, bool)),
     "device": (f"one of {', '.join(DEVICES)}", lambda value: value in DEVICES),
-    "encoder": ("a folder or a hub id", _is_name),
-    "ranker": ("a folder or a hub id", _is_name),
+    "encoder": ("a hub id, or a folder from / or ~ on", _is_model),
+    "ranker": ("a hub id, or a folder from / or ~ on", _is_model),
     "max_file_size": ('bytes, or a size such as "1M"', _is_size),
 }

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from codeseek.ignore import IgnoreChain
+from codeseek.paths import cache_dir
 from codeseek.types import Skipped, SkipReason, SourceFile
 
 __all__ = ["MAX_FILE_BYTES", "content_hash", "read_file", "read_inside", "walk"]
@@ -82,6 +83,7 @@ def walk(
     stack: list[tuple[str, IgnoreChain]] = [("", IgnoreChain.of_root(root, ignore))]
     base = os.fspath(root)
     prefix = base if base.endswith("/") else base + "/"
+    cache = os.path.realpath(cache_dir())
     while stack:
         folder, chain = stack.pop()
         absolute = prefix + folder
@@ -101,6 +103,8 @@ def walk(
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if chain.is_ignored(f"{path}/" if is_folder else path):
                     yield Skipped(path, SkipReason.IGNORED)
+                elif is_folder and prefix + path == cache:  # it changes with every build
+                    yield Skipped(path, SkipReason.IGNORED, "the cache folder of codeseek")
                 elif is_folder:
                     below.append((f"{path}/", chain))
                 elif entry.is_symlink():
@@ -136,11 +140,11 @@ def _inspect(path: str, absolute: str, status: os.stat_result, max_file_bytes: i
 def read_file(source: SourceFile, *, max_file_bytes: int = MAX_FILE_BYTES) -> bytes | Skipped:
     """The bytes of a file, or why it is not indexed.
 
-    Opened without following a link and without waiting (it may have become a FIFO since the walk), and read no further
-    than the limit, however fast it grows.
+    Opened without following a link, at any level below the root, and without waiting: since the walk it may have become
+    a FIFO, or its folder a link to elsewhere. Read no further than the limit, however fast it grows.
     """
     try:
-        descriptor = os.open(source.absolute, _OPEN_FLAGS)
+        descriptor = _open_inside(os.fspath(source.absolute)[: -len(source.path)] or ".", source.path)
         before = _regular(descriptor)
         if before is None:
             return Skipped(source.path, SkipReason.SPECIAL)
@@ -169,6 +173,15 @@ def read_inside(root: Path, path: str, *, max_bytes: int) -> bytes:
     Raises:
         OSError: If it cannot be opened so, or is no regular file.
     """
+    descriptor = _open_inside(root, path)
+    if _regular(descriptor) is None:
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    with open(descriptor, "rb", buffering=0) as file:
+        return _read_at_most(file, max_bytes)
+
+
+def _open_inside(root: Path | str, path: str) -> int:
+    """A descriptor of the file at `path`, relative to `root`, no part of which may be a link."""
     *folders, name = path.split("/")
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -176,13 +189,9 @@ def read_inside(root: Path, path: str, *, max_bytes: int) -> bytes:
             inner = os.open(part, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=folder)
             os.close(folder)
             folder = inner
-        descriptor = os.open(name, _OPEN_FLAGS, dir_fd=folder)
+        return os.open(name, _OPEN_FLAGS, dir_fd=folder)
     finally:
         os.close(folder)
-    if _regular(descriptor) is None:
-        raise OSError(errno.EINVAL, "not a regular file", path)
-    with open(descriptor, "rb", buffering=0) as file:
-        return _read_at_most(file, max_bytes)
 
 
 def _regular(descriptor: int) -> os.stat_result | None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from codeseek.errors import UsageError
@@ -20,6 +22,9 @@ from codeseek.wildmatch import expand_braces, translate
 __all__ = ["Globs", "IgnoreChain", "Rules"]
 
 IGNORE_FILE_MAX_BYTES = 1 << 20  # a hostile ignore file must not cost minutes; git's own are a few kB
+# Of all the files that hold in one folder: 80,000 patterns take 17 s and 340 MB, and folders nest (benchmarks/LOG.md).
+CHAIN_MAX_PATTERNS = 10_000
+GIT_FILE_MAX_BYTES = 4096  # `.git` of a worktree and `commondir` hold one path
 
 
 class Rules:
@@ -42,6 +47,9 @@ class Rules:
 
     def __bool__(self) -> bool:
         return self._any is not None
+
+    def __len__(self) -> int:
+        return len(self._patterns)
 
     def check(self, entry: str) -> bool | None:
         """True if `entry` is ignored, False if it is taken back, None if no pattern matches.
@@ -90,6 +98,10 @@ class IgnoreChain:
     git: tuple[_Placed, ...] = ()
     user: tuple[_Placed, ...] = ()
 
+    def _room(self) -> int:
+        """How many more patterns may hold; what lies deeper than the last of them is not read."""
+        return CHAIN_MAX_PATTERNS - sum(len(placed.rules) for group in (self.own, self.git) for placed in group)
+
     def is_ignored(self, entry: str) -> bool:
         """Whether `entry`, a path relative to the root (folders with a trailing slash), is left out."""
         for group in (self.own, self.git, self.user):
@@ -112,11 +124,9 @@ class IgnoreChain:
         above = [top, *reversed([folder for folder in root.parents if top in folder.parents])]
         for folder in above:
             prefix = root.relative_to(folder).as_posix() + "/"
-            chain = cls(
-                _placed(_load(folder / ".codeseekignore"), prefix, 0) + chain.own,
-                _placed(_load(folder / ".gitignore"), prefix, 0) + chain.git,
-                user,
-            )
+            own = _placed(_load(folder / ".codeseekignore", chain._room()), prefix, 0) + chain.own
+            git = _placed(_load(folder / ".gitignore", chain._room()), prefix, 0) + chain.git
+            chain = cls(own, git, user)
         return chain
 
     def enter(self, folder: Path, path: str, names: Iterable[str]) -> IgnoreChain:
@@ -127,32 +137,45 @@ class IgnoreChain:
             path: Relative to the root, with a trailing slash, or "" for the root itself.
             names: The entries of the folder, so that no file is looked for that is not there.
         """
-        own, git, strip = self.own, self.git, len(path)
+        chain, strip = self, len(path)
         if ".git" in names:  # a repository of its own: what lies above has no say, as in git
-            git = _placed(_load(git_exclude_file(folder)), "", strip)
+            chain = IgnoreChain(chain.own, _placed(_load(git_exclude_file(folder)), "", strip), self.user)
         if ".gitignore" in names:
-            git = _placed(_load(folder / ".gitignore"), "", strip) + git
+            git = _placed(_load(folder / ".gitignore", chain._room()), "", strip) + chain.git
+            chain = IgnoreChain(chain.own, git, self.user)
         if ".codeseekignore" in names:
-            own = _placed(_load(folder / ".codeseekignore"), "", strip) + own
-        return self if own is self.own and git is self.git else IgnoreChain(own, git, self.user)
+            own = _placed(_load(folder / ".codeseekignore", chain._room()), "", strip) + chain.own
+            chain = IgnoreChain(own, chain.git, self.user)
+        return chain
 
 
 def _placed(rules: Rules, prefix: str, strip: int) -> tuple[_Placed, ...]:
     return (_Placed(rules, prefix, strip),) if rules else ()
 
 
-def _load(path: Path | None) -> Rules:
+def _load(path: Path | None, max_patterns: int = CHAIN_MAX_PATTERNS) -> Rules:
     """The rules of one file; none where it is missing, unreadable or a link (git does not follow those either)."""
-    if path is None:
+    data = None
+    if path is not None and max_patterns > 0:
+        data = _read(path, IGNORE_FILE_MAX_BYTES, follow=path.name not in (".gitignore", ".codeseekignore"))
+    if data is None:
         return Rules(())
+    lines = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
+    return Rules(islice((line for line in lines if line.strip() and not line.startswith("#")), max_patterns))
+
+
+def _read(path: Path, max_bytes: int, *, follow: bool) -> bytes | None:
+    """The head of a regular file; None for anything else, which is neither waited for nor left open."""
     try:
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        flags |= os.O_NOFOLLOW if path.name in (".gitignore", ".codeseekignore") else 0
-        with open(os.open(path, flags), "rb") as file:
-            data = file.read(IGNORE_FILE_MAX_BYTES)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
+    except (OSError, ValueError):  # a NUL in the name that a `.git` file gives
+        return None
+    try:
+        return os.read(descriptor, max_bytes) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     except OSError:
-        return Rules(())
-    return Rules(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n"))
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def git_exclude_file(top: Path) -> Path | None:
@@ -160,17 +183,13 @@ def git_exclude_file(top: Path) -> Path | None:
     git = top / ".git"
     if git.is_dir():
         return git / "info" / "exclude"
-    try:
-        with open(git, "rb") as file:
-            text = os.fsdecode(file.read(4096))
-        if not text.startswith("gitdir:"):
-            return None
-        git = top / text.removeprefix("gitdir:").strip("\n").strip()
-        common = git / "commondir"
-        if common.is_file():
-            git = git / os.fsdecode(common.read_bytes()[:4096]).strip()
-    except OSError:
+    data = _read(git, GIT_FILE_MAX_BYTES, follow=True)
+    if data is None or not data.startswith(b"gitdir:"):
         return None
+    git = top / os.fsdecode(data.removeprefix(b"gitdir:").strip(b"\n").strip())
+    common = _read(git / "commondir", GIT_FILE_MAX_BYTES, follow=True)
+    if common is not None:
+        git = git / os.fsdecode(common.strip())
     return git / "info" / "exclude"
 
 

@@ -41,7 +41,7 @@ def test_every_key_is_read() -> None:
         min_score=0.0,
         device="cpu",
         encoder="~/models/unixcoder",
-        ranker="me/ranker",
+        ranker="hub:me/ranker",
         max_file_size=2 * 1024**2,
     )
 
@@ -60,7 +60,9 @@ def test_every_key_is_read() -> None:
         ('device = "cude"', "c.toml: device is 'cude'", 'did you mean device = "cuda"?'),
         ("rerank = 1", "c.toml: rerank is 1, wanted true or false", "mend it"),
         ("min_score = 1.5", "c.toml: min_score is 1.5, wanted a number from 0 to 1", "mend it"),
-        ('encoder = " "', "c.toml: encoder is ' ', wanted a folder or a hub id", "mend it"),
+        ('encoder = " "', "c.toml: encoder is ' ', wanted a hub id, or a folder from / or ~ on", "mend it"),
+        ('ranker = "./here"', "c.toml: ranker is './here', wanted a hub id, or a folder from / or ~ on", "mend it"),
+        ('ranker = "a/b/c"', "c.toml: ranker is 'a/b/c', wanted a hub id, or a folder from / or ~ on", "mend it"),
         ('max_file_size = "lots"', "c.toml: max_file_size is 'lots', wanted bytes", "mend it"),
         ("max_file_size = -1", "c.toml: max_file_size is -1", "mend it"),
         ("[search]\nlimit = 3", "c.toml: unknown key search", "known keys"),

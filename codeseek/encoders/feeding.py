@@ -84,17 +84,18 @@ def parse_feeding(record: Mapping[str, Any], place: str) -> Feeding:
     known = {field.name for field in fields(Feeding)}
     if unknown := set(record) - known:
         raise ModelError(f"cannot read {place}: unknown key {min(unknown)!r}")
-    tuples = {key: tuple(record[key]) for key in ("prefix", "between", "suffix") if key in record}
     try:
+        tuples = {key: tuple(record[key]) for key in ("prefix", "between", "suffix") if key in record}
         feeding = Feeding(**{**record, **tuples})
+        frame = len(feeding.prefix) + len(feeding.between) + len(feeding.suffix)
+        has_room = 0 < feeding.query_max_tokens and 0 < feeding.document_max_tokens and frame < feeding.max_tokens
     except TypeError as error:
         raise ModelError(f"cannot read {place}: {error}") from error
     if feeding.pooling not in POOLINGS:
         raise ModelError(f"cannot read {place}: pooling {feeding.pooling!r} is none of {', '.join(POOLINGS)}")
     if feeding.head not in HEADS:
         raise ModelError(f"cannot read {place}: unknown head {feeding.head!r}")
-    frame = len(feeding.prefix) + len(feeding.between) + len(feeding.suffix)
-    if not (0 < feeding.query_max_tokens and 0 < feeding.document_max_tokens and frame < feeding.max_tokens):
+    if not has_room:
         raise ModelError(f"cannot read {place}: {feeding.max_tokens} tokens leave no room for a text")
     return feeding
 

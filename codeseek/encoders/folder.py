@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from codeseek.encoders.feeding import Feeding, parse_feeding
+from codeseek.encoders.tokens import TOKENIZER_NAME
+from codeseek.encoders.weights import EMBEDDINGS_NAME, model_file_size
 from codeseek.errors import ModelError
 
 __all__ = [
@@ -100,21 +102,27 @@ def open_folder(path: Path) -> ModelFolder:
             f"model in {path} is of format {record.get(FORMAT_KEY)}, this version reads {FORMAT}",
             hint="pip install --upgrade codeseek",
         )
-    sizes = record.get("bytes", {})
-    for name, wanted in sizes.items():
+    encoder, ranker = _parse_part(record, "encoder", place), _parse_part(record, "ranker", place)
+    _check_sizes(path, record.get("bytes"), [name for name, part in (("encoder", encoder), ("ranker", ranker)) if part])
+    return ModelFolder(path, encoder, ranker)
+
+
+def _check_sizes(path: Path, sizes: Any, parts: list[str]) -> None:
+    """Every file that is read later has the size that the configuration says, and a plausible one."""
+    place, again = path / CONFIG_NAME, "pip install --force-reinstall codeseek"
+    if not isinstance(sizes, dict):
+        raise ModelError(f"cannot read {place}: it names no sizes")
+    for name in sizes:
         if "/" in name or "\\" in name:
             raise ModelError(f"cannot read {place}: {name!r} is no file name")
-        try:
-            got = (path / name).stat().st_size
-        except OSError as error:
-            raise ModelError(
-                f"model in {path} is incomplete: no {name}", hint="pip install --force-reinstall codeseek"
-            ) from error
-        if got != wanted:
-            raise ModelError(
-                f"{path / name} is damaged: {got} bytes, wanted {wanted}", hint="pip install --force-reinstall codeseek"
-            )
-    return ModelFolder(path, _parse_part(record, "encoder", place), _parse_part(record, "ranker", place))
+    wanted = {TOKENIZER_NAME, EMBEDDINGS_NAME, *(f"{part}{end}" for part in parts for end in (".safetensors", ".onnx"))}
+    if parts and (unnamed := wanted - sizes.keys()):
+        raise ModelError(f"cannot read {place}: it does not say the size of {min(unnamed)}")
+    for name, size in sizes.items():
+        if not (path / name).exists():
+            raise ModelError(f"model in {path} is incomplete: no {name}", hint=again)
+        if (got := model_file_size(path / name)) != size:
+            raise ModelError(f"{path / name} is damaged: {got} bytes, wanted {size}", hint=again)
 
 
 def _read_config(place: Path) -> dict[str, Any]:
@@ -124,7 +132,7 @@ def _read_config(place: Path) -> dict[str, Any]:
         record = json.loads(place.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"cannot read {place}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {place}: not JSON") from error
     if not isinstance(record, dict):
         raise ModelError(f"cannot read {place}: not an object")
@@ -140,5 +148,5 @@ def _parse_part(record: Mapping[str, Any], key: str, place: Path) -> Part | None
         architecture = Architecture(**{field.name: shape[field.name] for field in fields(Architecture)})
         feeding = parse_feeding(part["feeding"], str(place))
         return Part(str(part["name"]), architecture, feeding, part.get("serving", {}))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"cannot read {place}: {key} lacks {error}") from error

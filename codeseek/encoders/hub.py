@@ -19,6 +19,7 @@ from codeseek.errors import ModelError
 
 __all__ = ["ForeignModel", "find_model", "open_foreign"]
 
+HUB_PREFIX = "hub:"  # never a folder, whatever lies in the current one
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHTS_NAME = "model.safetensors"
 HEAD_NAME = "head.safetensors"
@@ -59,19 +60,25 @@ class ForeignModel:
 def find_model(spec: str | Path) -> Path:
     """Returns the folder of a model: the path itself, or the local copy of a hub id.
 
-    A hub id that the cache lacks is downloaded, because the user named it, unless HF_HUB_OFFLINE forbids it.
+    A hub id that the cache lacks is downloaded, because the user named it, unless HF_HUB_OFFLINE forbids it. A folder
+    of that name in the current one comes first, unless the id begins with `hub:`, as those of the configuration do.
 
     Raises:
         ModelError: If there is no such folder and no such model.
     """
+    name = str(spec)
     path = Path(spec).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if isinstance(spec, Path) or not HUB_ID.fullmatch(str(spec)) or path.exists():
+    if not name.startswith(HUB_PREFIX):
+        if path.is_dir():
+            return path.resolve()
+        if isinstance(spec, Path) or path.exists():
+            name = ""
+    name = name.removeprefix(HUB_PREFIX)
+    if not HUB_ID.fullmatch(name):
         raise ModelError(f"cannot find a model at {spec}: no such folder", hint="a folder, or a hub id like org/name")
     from codeseek.encoders.checkpoints import fetch_from_hub
 
-    return fetch_from_hub(str(spec), HUB_FILES, HUB_OPTIONAL_FILES)
+    return fetch_from_hub(name, HUB_FILES, HUB_OPTIONAL_FILES)
 
 
 def open_foreign(folder: Path, kind: str, pooling: str | None = None) -> ForeignModel:
@@ -220,5 +227,5 @@ def _read_json(place: Path) -> Any:
         return json.loads(place.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"cannot read {place}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {place}: not JSON") from error

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import numpy as np
 
 from codeseek.errors import ModelError
 
-__all__ = ["EMBEDDINGS_NAME", "MODEL_MAX_BYTES", "check_safetensors", "dequantised_state", "tensor_ranges"]
+__all__ = [
+    "EMBEDDINGS_NAME",
+    "MODEL_MAX_BYTES",
+    "check_safetensors",
+    "dequantised_state",
+    "model_file_size",
+    "tensor_ranges",
+]
 
 EMBEDDINGS_NAME = "embeddings.safetensors"
 # The largest BERT- or RoBERTa-like encoders in use have 0.6 billion parameters, 2.3 GB in float32.
@@ -23,14 +31,14 @@ def tensor_ranges(path: Path) -> dict[str, tuple[int, int]]:
     Raises:
         ModelError: If the file is not a whole safetensors file of a plausible size.
     """
+    size = model_file_size(path)
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
             header_bytes = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(header_bytes)) if header_bytes <= min(size, HEADER_MAX_BYTES) else None
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {path}: not a safetensors file") from error
     if not isinstance(header, dict):
         raise ModelError(f"cannot read {path}: not a safetensors file")
@@ -47,6 +55,23 @@ def tensor_ranges(path: Path) -> dict[str, tuple[int, int]]:
     return ranges
 
 
+def model_file_size(path: Path) -> int:
+    """The size of a model's file in bytes, checked before anything of it is read.
+
+    Raises:
+        ModelError: If it is missing, no regular file (a FIFO would be waited for), or larger than `MODEL_MAX_BYTES`.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"cannot read {path}: not a regular file")
+    if status.st_size > MODEL_MAX_BYTES:
+        raise ModelError(f"cannot load {path}: {status.st_size} bytes, at most {MODEL_MAX_BYTES} are read")
+    return status.st_size
+
+
 def check_safetensors(path: Path) -> None:
     """Refuses what is no whole safetensors file or is larger than `MODEL_MAX_BYTES`.
 
@@ -54,8 +79,6 @@ def check_safetensors(path: Path) -> None:
         ModelError: With the reason.
     """
     tensor_ranges(path)
-    if (size := path.stat().st_size) > MODEL_MAX_BYTES:
-        raise ModelError(f"cannot load {path}: {size} bytes, at most {MODEL_MAX_BYTES} are read")
 
 
 def dequantised_state(folder: Path, part: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -75,7 +75,7 @@ class LazyRanker:
 def _find(spec: str | Path | None) -> Path | None:
     """The folder of a ranker; None for the shipped one while there is none."""
     if spec is not None:
-        if spec == IdentityRanker.name:
+        if str(spec).removeprefix("hub:") == IdentityRanker.name:  # so begins a model of the configuration
             return None
         from codeseek.encoders.hub import find_model
 
