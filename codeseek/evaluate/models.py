@@ -18,7 +18,7 @@ def load_models(
         ranker: The same for the cross-encoder.
         device: auto, cpu, cuda or mps.
         vectors: False leaves the dual-encoder out.
-        rerank: False leaves the cross-encoder out.
+        rerank: False leaves the cross-encoder out, as `identity` does.
 
     Raises:
         ModelError: If a model or its weights cannot be read.
@@ -31,6 +31,8 @@ def load_models(
         blend = find_blend(chosen.folder)
     if not rerank:
         return Models(chosen, None, blend)
-    from codeseek.rankers import LazyRanker
+    from codeseek.rankers import IdentityRanker, LazyRanker
 
-    return Models(chosen, LazyRanker(ranker, device), blend)
+    reader = LazyRanker(ranker, device)
+    # A search asks `identity` nothing, and keeps the weights of the first stage.
+    return Models(chosen, None if reader.name == IdentityRanker.name else reader, blend)

@@ -102,3 +102,7 @@ def test_refusals(evaluate: Call, arguments: tuple[str, ...], message: str) -> N
     code, out, err = evaluate(*arguments)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_identity_is_no_stage_because_a_search_leaves_it_out() -> None:
+    assert models.load_models(None, "identity", "cpu", vectors=False).ranker is None
