@@ -12,11 +12,11 @@ import numpy as np
 
 from codeseek.retrievers.fusion import Blend, order_without_crowding
 from codeseek.retrievers.hybrid import Pool
-from codeseek.retrievers.signals import SIGNALS
+from codeseek.retrievers.signals import SIGNALS, weigh
 from codeseek.types import Ranker
 
 # Candidates that the ranker reads by default, and how many at a time under a budget; see tests/benchmarks/LOG.md.
-DEFAULT_DEPTH = 30
+DEFAULT_DEPTH = 20
 BUDGET_BATCH = 8
 # Keeps the best unread candidate behind the worst that was read, whatever float32 rounds.
 UNREAD_MARGIN = 1e-3
@@ -64,7 +64,7 @@ def rank_pool(
         read = _read(pool, ranker, chosen, budget_ms)
         logits[chosen[: len(read)]] = read
         rows = np.flatnonzero(~np.isnan(logits))
-        blended = pool.signals[rows] @ weights + ranker_weight * logits[rows]
+        blended = weigh(pool.signals[rows], weights) + ranker_weight * logits[rows]
         # The rest keeps its order and its distance behind the last that was read.
         rest = np.flatnonzero(np.isnan(logits))
         if len(rest):

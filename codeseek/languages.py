@@ -35,6 +35,9 @@ PARSE_TIMEOUT_S = 2.0
 READ_BYTES = 16_384
 # More brackets than this left open make a file hopeless to parse.
 MAX_UNCLOSED = 2_000
+# Definitions deeper in the tree than this are not looked for: a query keeps a state for each level that it is below, so
+# that its time grows with the square of the depth. 30 kB of dots, read as Elixir, took 17 s, and take 0.1 s.
+QUERY_MAX_DEPTH = 500
 
 CAPTURES = (
     *(f"definition.{kind}" for kind in Kind if kind not in (Kind.CODE, Kind.TEXT)),
@@ -285,8 +288,10 @@ def _parse(language: Language, data: bytes) -> SyntaxTree | None:
         )
     except ValueError:  # stopped by the callback
         return None
+    cursor = tree_sitter.QueryCursor(query)
+    cursor.set_max_start_depth(QUERY_MAX_DEPTH)
     # The cursor takes a progress callback too, but py-tree-sitter 0.26.1 crashes the process when one is given.
-    return SyntaxTree(tree.root_node, tree_sitter.QueryCursor(query).matches(tree.root_node), names)
+    return SyntaxTree(tree.root_node, cursor.matches(tree.root_node), names)
 
 
 def _is_hopeless(data: bytes) -> bool:

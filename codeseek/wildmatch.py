@@ -148,7 +148,7 @@ def expand_braces(glob: str) -> list[str]:
     pending, done = [glob], []
     while pending:
         current = pending.pop()
-        match = re.search(r"\{([^{}]*,[^{}]*)\}", current)
+        match = next((found for found in re.finditer(r"\{([^{}]*)\}", current) if "," in found[1]), None)
         if match is None:
             done.append(current)
             continue

@@ -24,7 +24,9 @@ _OPENING = re.compile(
     r"\s*(?:(?:@(?:module|type)?doc\s+)?(?:[rRbBuUfF]{0,2}|~[sS])(?:\"{3}|'{3})|@(?:module|type)?doc\s(?:\s*~[sS])?|/{2,}[!<]?|/\*+[!<]?|\*+/|\*+(?=\s|$)|#+[!'|]?"
     r"|-{2,}\s*[|^]?|\{-+\s*[|^]?|\(\*+|;+|%+)\s?"
 )
-_CLOSING = re.compile(r"(?:\"{3}|'{3}|\*+/|-+\}|\*+\)|[-=*#/~]{4,})\s*$")
+# Each run of marks is tried once, from its first one, and given up as a whole: 2,000 stars before a letter took 0.05 s,
+# and a line may hold a million.
+_CLOSING = re.compile(r"(?:\"{3}|'{3}|(?<!\*)\*++[/)]|(?<!-)-++\}|(?<![-=*#/~])[-=*#/~]{4,}+)\s*+$")
 
 
 def strip_marks(line: str) -> str:
@@ -45,13 +47,19 @@ def find_own_lines(source: Source, ranges: list[tuple[int, int]]) -> list[tuple[
     """(first line, last line, start, end) of the ranges that share their lines with nothing else."""
     data, starts = source.data, source.starts
     own = []
+    # By line, since a line of a megabyte may hold 200,000 comments: its first byte of code and the end of its last.
+    edges: dict[int, tuple[int, int]] = {}
     for start, end in ranges:
         while end > start and data[end - 1] in b"\r\n":
             end -= 1
         if end <= start:
             continue
         first, last = source.line_at(start), source.line_at(end - 1)
-        if not data[starts[first] : start].strip(_BLANK) and not data[end : starts[last + 1]].strip():
+        for line in (first, last):
+            if line not in edges:
+                text = data[starts[line] : starts[line + 1]]
+                edges[line] = starts[line + 1] - len(text.lstrip(_BLANK)), starts[line] + len(text.rstrip())
+        if edges[first][0] >= start and edges[last][1] <= end:
             own.append((first, last, start, end))
     return own
 
@@ -61,7 +69,8 @@ def read_documentation(source: Source, ranges: Iterable[tuple[int, int]], langua
     raw = "\n".join(source.text(start, min(end, start + 4 * DOCUMENTATION_MAX_CHARS)) for start, end in ranges)
     lines = [strip_marks(line) for line in raw.splitlines()]
     if language.documentation == "xml":
-        lines = [_XML_TAG.sub(_tag_text, line).strip() for line in lines]
+        # Cut, since the time that the expression takes may grow with the square of the line.
+        lines = [_XML_TAG.sub(_tag_text, line[:DOCUMENTATION_MAX_CHARS]).strip() for line in lines]
     return "\n".join(line for line in lines if line)[:DOCUMENTATION_MAX_CHARS]
 
 

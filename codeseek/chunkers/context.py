@@ -110,7 +110,7 @@ def query_terms(query: str) -> list[str]:
     terms = [
         term
         for identifier in _IDENTIFIER.findall(query)
-        if identifier.lower() not in STOP_WORDS
+        if len(identifier) <= TERM_MAX_CHARS and identifier.lower() not in STOP_WORDS
         for term in _identifier_terms(identifier)
     ]
     return terms or _terms(query)
@@ -139,13 +139,17 @@ def _words(text: str) -> list[str]:
 
 
 def _terms(text: str) -> list[str]:
-    return [term for identifier in _IDENTIFIER.findall(text) for term in _identifier_terms(identifier)]
+    return [
+        term
+        for identifier in _IDENTIFIER.findall(text)
+        if len(identifier) <= TERM_MAX_CHARS
+        for term in _identifier_terms(identifier)
+    ]
 
 
 @lru_cache(maxsize=1 << 17)
 def _identifier_terms(identifier: str) -> tuple[str, ...]:
-    if len(identifier) > TERM_MAX_CHARS:
-        return ()
+    """Of a short identifier: the cache keeps each, and a hostile file may hold some of a megabyte."""
     words = tuple(_singular(word.lower()) for word in _words(identifier))
     if len(words) < 2:
         return words

@@ -48,6 +48,7 @@ def _statement_levels(source: Source, root: object, first: int, last: int) -> di
     """
     start, end = source.starts[first], source.starts[last + 1]
     levels: dict[int, int] = {}
+    code_starts: dict[int, int] = {}  # by line; a line of a megabyte may hold 300,000 nodes
     pending = [(root.descendant_for_byte_range(start, end - 1) or root, 0)]
     while pending:
         node, level = pending.pop()
@@ -57,10 +58,13 @@ def _statement_levels(source: Source, root: object, first: int, last: int) -> di
             if child_end <= start or child_start >= end:
                 continue
             line = source.line_at(child_start)
-            # Only where the statement begins its line; a comment that is skipped here comes back with `comments`.
-            begins_line = not source.data[source.starts[line] : child_start].strip()
-            if begins_line and first < line <= last and child.is_named and levels.get(line, below) >= below:
-                levels[line] = below
+            if first < line <= last and child.is_named and levels.get(line, below) >= below:
+                if line not in code_starts:
+                    text = source.data[source.starts[line] : source.starts[line + 1]]
+                    code_starts[line] = source.starts[line + 1] - len(text.lstrip())
+                # Only where the statement begins its line; a comment that is skipped here comes back with `comments`.
+                if child_start <= code_starts[line]:
+                    levels[line] = below
             if child_end - child_start > MAX_CHARS:
                 pending.append((child, below))
     return levels

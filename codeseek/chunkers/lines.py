@@ -16,7 +16,7 @@ WINDOW_LINES = 40
 HEADING_MAX_CHARS = 120
 
 _MARKDOWN = (".md", ".markdown", ".mdx", ".mkd")
-_HEADING = re.compile(r"\ufeff?\s{0,3}(#{1,6})\s+(.+?)\s*#*\s*$")
+_HEADING = re.compile(r"\ufeff?\s{0,3}(#{1,6})\s+(\S.*)")
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 
 
@@ -81,7 +81,8 @@ def _markdown(source: Source) -> Iterator[tuple[int, int, str, tuple[str, ...]]]
         start = line
         level = len(heading[1])
         headings = [item for item in headings if item[0] < level]
-        headings.append((level, heading[2][:HEADING_MAX_CHARS]))
+        title = " ".join(heading[2].split())
+        headings.append((level, (title.rstrip("#").rstrip() or title)[:HEADING_MAX_CHARS]))
     yield start, len(source.blank) - 1, *_titles(headings)
 
 

@@ -169,7 +169,7 @@ def _place(
     explicit = tuple(
         part
         for scope_start, scope_end in scopes
-        for part in _scope_parts(source.text(scope_start, scope_end))
+        for part in _scope_parts(source.text(scope_start, min(scope_end, scope_start + 4 * NAME_MAX_CHARS)))
         if part not in language.ignored_scopes
     )
     definition.scope = (*(parent.inner_scope if parent else ()), *explicit)[-SCOPE_MAX_NAMES:]
@@ -279,8 +279,8 @@ def _end_of_code(source: Source, node: Any, comments: frozenset[str]) -> int:
 
 def _without_blanks(data: bytes, start: int, end: int) -> int:
     """The end of a node without trailing white space: blocks by indentation reach to what follows them."""
-    while end > start and data[end - 1] in b" \t\r\n":
-        end -= 1
+    if end > start and data[end - 1] in b" \t\r\n":
+        return start + len(data[start:end].rstrip(b" \t\r\n"))
     return end
 
 

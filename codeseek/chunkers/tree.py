@@ -135,9 +135,10 @@ _NO_UTF8 = bytes(range(128)) + b"x" * 128
 # What a line ends with that only opens what the next chunk holds: `const handlers = {`, `type (`, `if DEBUG:`.
 _OPENERS = (b"{", b"(", b"[", b":")
 
-# Lines of closing brackets and closing words only.
+# Lines of closing brackets and closing words only. What begins a comment is one: were it also tried as two characters,
+# eight lines of "----" before a word would be read in a million ways.
 _CLOSERS = re.compile(
-    rb"(?:[\s\W_]|\b(?:end|endif|else|fi|done|esac|od|in|then|begin|do|pass)\b|(?://|/\*|#|--)[^\n]*$)*", re.MULTILINE
+    rb"(?:(?://|/\*|#|--)[^\n]*+|[\s\W_]|\b(?:end|endif|else|fi|done|esac|od|in|then|begin|do|pass)\b)*+"
 )
 
 

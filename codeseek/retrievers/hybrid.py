@@ -9,7 +9,7 @@ import numpy as np
 
 from codeseek.retrievers.fusion import Blend
 from codeseek.retrievers.query import Query
-from codeseek.retrievers.signals import SIGNALS, measure_signals
+from codeseek.retrievers.signals import SIGNALS, measure_signals, weigh
 from codeseek.stores.snapshot import Index
 from codeseek.types import Candidate, StoredChunk
 
@@ -100,7 +100,7 @@ class HybridRetriever:
             similarity,
             _ranks(positions, dense),
         )
-        scores = signals @ self._blend.weights(query)
+        scores = weigh(signals, self._blend.weights(query))
         paths, lines = self._index.tie_break(positions)
         order = np.lexsort((lines, paths, -scores))
         return Pool(

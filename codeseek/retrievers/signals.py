@@ -125,6 +125,22 @@ def vote(ranks: np.ndarray) -> np.ndarray:
     return np.where(ranks > 0, RANK_HALF / (RANK_HALF + ranks - 1), 0.0)
 
 
+def weigh(signals: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted sum of each row, whatever rows there are beside it, and in whatever order.
+
+    A product of matrices would sum the last rows of a block otherwise than the rest, so that an updated index, which
+    holds its documents in another order than a new one, would score some of them a rounding apart.
+
+    Args:
+        signals: [P, S].
+        weights: [S].
+
+    Returns:
+        [P] float32.
+    """
+    return (signals.astype(np.float64) * weights).sum(axis=1).astype(np.float32)
+
+
 def measure_signals(
     query: Query,
     rarity: np.ndarray,
@@ -160,7 +176,7 @@ def measure_signals(
     values[:, column["dense_rank"]] = vote(cosine_ranks)
     values[:, column["cosine"]] = cosines
     weights = rarity / rarity.sum() if rarity.sum() > 0 else np.zeros_like(rarity)
-    values[:, column["coverage"]] = weights @ held
+    values[:, column["coverage"]] = weigh(held.T, weights)
     _file_signals(values, column, chunks)
     for row, chunk in enumerate(chunks):
         values[row, column["definition"] : column["folder"] + 1] = _name_signals(query, weights, chunk)
