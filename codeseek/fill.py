@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,39 +74,61 @@ def fill_vectors(
     Returns:
         How many contents were encoded here.
     """
-    folder = index_dir(root)
-    encoded = 0
     with ExitStack() as stack:
         while True:
             with open_index(root, name) as index, log.timed("encode"):
                 missing = np.flatnonzero(~index.dense.has_vector)
                 wants_generation = renew or _wants_generation(index.dense)
                 if not len(missing) and not wants_generation:
-                    return encoded  # as before most searches: nothing more is opened
-            if _lock(stack, folder, follow):
+                    return 0  # as before most searches: nothing more is opened
+            if _lock(stack, index_dir(root), follow):
                 break
             if not follow:
-                return encoded
+                return 0
             progress("encode", index.dense.vectors, len(index))
-        if renew:
-            with _open_store(name, log.notes) as store:
-                store.drop_damaged()
-        while True:
-            with open_index(root, name) as index, _open_store(name, log.notes) as store, log.timed("encode"):
-                done = _encode_missing(index, store, encoder, texts, progress, encoded)
-            encoded += done
-            with open_index(root, name) as index, log.timed("graph"):
-                generation, identity = None, index.identity
-                if renew or _wants_generation(index.dense):
-                    progress("graph", 0, 1)
-                    with _open_store(name, log.notes) as store:
-                        generation = _write_generation(folder, index, store, name, memory_bytes)
-                    progress("graph", 1, 1)
-            if generation is not None:
-                _switch_generation(folder, root, name, generation, identity)
-            renew = False
-            if not done:
-                return encoded
+        run = partial(_fill, root, encoder, name, texts, progress, log, renew, memory_bytes)
+        try:
+            return run()
+        except IndexDamaged as error:
+            # The store can be opened, and some of its pages not be read.
+            if not str(error).startswith(str(vectors_path(name))):
+                raise
+            _remove_store(name, error, log.notes)
+            return run()
+
+
+def _fill(
+    root: Path,
+    encoder: Encoder | Callable[[], Encoder],
+    name: str,
+    texts: Mapping[bytes, str],
+    progress: Progress,
+    log: BuildLog,
+    renew: bool,
+    memory_bytes: int,
+) -> int:
+    """As `fill_vectors`, under its lock."""
+    folder = index_dir(root)
+    encoded = 0
+    if renew:
+        with _open_store(name, log.notes) as store:
+            store.drop_damaged()
+    while True:
+        with open_index(root, name) as index, _open_store(name, log.notes) as store, log.timed("encode"):
+            done = _encode_missing(index, store, encoder, texts, progress, encoded)
+        encoded += done
+        with open_index(root, name) as index, log.timed("graph"):
+            generation, identity = None, index.identity
+            if renew or _wants_generation(index.dense):
+                progress("graph", 0, 1)
+                with _open_store(name, log.notes) as store:
+                    generation = _write_generation(folder, index, store, name, memory_bytes)
+                progress("graph", 1, 1)
+        if generation is not None:
+            _switch_generation(folder, root, name, generation, identity)
+        renew = False
+        if not done:
+            return encoded
 
 
 def encode_some(index: Index, positions: np.ndarray, encoder: Encoder, texts: Mapping[bytes, str]) -> int:
@@ -143,9 +166,13 @@ def _open_store(name: str, notes: list[str]) -> VectorStore:
     try:
         return open_vectors(name)
     except IndexDamaged as error:
-        notes.append(f"{error}; its vectors are made again")
-        remove_database(vectors_path(name))
+        _remove_store(name, error, notes)
         return open_vectors(name)
+
+
+def _remove_store(name: str, error: IndexDamaged, notes: list[str]) -> None:
+    notes.append(f"{error}; its vectors are made again")
+    remove_database(vectors_path(name))
 
 
 def _encode_missing(

@@ -567,6 +567,23 @@ def test_a_graph_that_takes_too_much_memory_is_left_out(root: Path, monkeypatch:
     assert not list(index_dir(root).glob("dense/*/*/graph*"))
 
 
+def test_a_store_with_pages_that_cannot_be_read_is_made_again(root: Path) -> None:
+    """It opens, since its first page is whole."""
+    many_files(root, 40)
+    build_index(root, WordEncoder())
+    before = answers(root)
+    store = next((index_dir(root).parent.parent / "vectors").glob("*.sqlite"))
+    data = bytearray(store.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    store.write_bytes(data)
+    (root / "src/more.py").write_text(function("one_more_function"))
+    report = build_index(root, WordEncoder())
+    assert any("made again" in note for note in report.notes)
+    (root / "src/more.py").unlink()
+    build_index(root, WordEncoder())
+    assert answers(root) == before
+
+
 @pytest.mark.parametrize("name", ["graph.hnsw", "graph_rows.npy", "numbers.npy", "manifest.json", "rows.npy"])
 def test_a_damaged_generation_is_not_used_and_made_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str
