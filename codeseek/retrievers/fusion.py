@@ -40,8 +40,8 @@ class Blend:
     A worded query is weighed between `words` (it asks for a function) and `components` (it asks for a file or a type),
     by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `crowding`, by the same three
     names, is what a hit loses for each better hit from its file. The `reranked` weights replace the others where the
-    ranker has read the candidate; they hold one for `ranker`, its logit, besides. `calibration` turns final scores
-    into probabilities of relevance.
+    ranker has read the candidate; they hold one for `ranker`, its logit, besides, of which a terse query keeps a share
+    of `terse`. `calibration` turns final scores into probabilities of relevance.
     """
 
     words: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
@@ -50,6 +50,7 @@ class Blend:
     words_reranked: Mapping[str, float] = field(default_factory=lambda: _PLAIN | {"ranker": 0.5})
     components_reranked: Mapping[str, float] = field(default_factory=lambda: _PLAIN | {"ranker": 0.5})
     symbol_reranked: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
+    terse: float = 1.0
     crowding: Mapping[str, float] = field(default_factory=_even_crowding)
     intent: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
@@ -65,7 +66,8 @@ class Blend:
 
     def weights_reranked(self, query: Query) -> tuple[np.ndarray, float]:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`, and the weight of the ranker's logit."""
-        return self._between(query, self.words_reranked, self.components_reranked, self.symbol_reranked)
+        weights, ranker = self._between(query, self.words_reranked, self.components_reranked, self.symbol_reranked)
+        return weights, ranker * self.terse if query.is_terse else ranker
 
     def crowding_of(self, query: Query) -> float:
         """What a hit loses for each better hit from its file."""
@@ -97,7 +99,7 @@ def load_blend(path: Path) -> Blend:
     try:
         blend = Blend(**json.loads(path.read_text(encoding="utf-8")))
         known = {*SIGNALS, "ranker", "score", "bias"}
-        weighed = {name: value for name, value in asdict(blend).items() if name not in ("intent", "crowding")}
+        weighed = {name: value for name, value in asdict(blend).items() if name not in ("intent", "crowding", "terse")}
         named = set().union(*weighed.values())
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"cannot read the blend weights {path}: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codeseek.chunkers.context import query_terms, split_identifier
+from codeseek.chunkers.context import STOP_WORDS, query_terms, split_identifier
 
 # Longer queries cost time and find nothing more: a question of 100 words has said what it means. Unmeasured.
 QUERY_MAX_CHARS = 2000
@@ -35,7 +35,8 @@ class Query:
 
     `terms` are what the lexical index is asked, `words` the single words among them; `identifiers` the words that look
     like names of code, lower-cased, the last component of a qualified name; `qualifiers` its leading components;
-    `is_symbol` when the whole query is one name; `asks_for` the groups of paths that it names on purpose.
+    `is_symbol` when the whole query is one name, `is_terse` when it is words without a sentence around them; `asks_for`
+    the groups of paths that it names on purpose.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Query:
     identifiers: tuple[str, ...]
     qualifiers: tuple[str, ...]
     is_symbol: bool
+    is_terse: bool
     asks_for: frozenset[str]
 
 
@@ -67,6 +69,7 @@ def parse_query(text: str) -> Query:
         identifiers=tuple(identifiers),
         qualifiers=tuple(qualifiers),
         is_symbol=is_symbol,
+        is_terse=not is_symbol and not any(word.lower() in STOP_WORDS for word in _IDENTIFIER.findall(text)),
         asks_for=frozenset(group for group, asking in _ASKS_FOR.items() if asking & spoken),
     )
 

@@ -1,7 +1,9 @@
-"""Fits the weights of the first stage, and of the blend with the ranker, to recorded pools (`pools.py`).
+"""Fits the weights of the first stage to recorded pools (`pools.py`); `fit_ranker.py` adds the ranker to them.
 
-    python tests/benchmarks/fit_blend.py POOLS.npz ... [--reranked] [--without SIGNAL ...] [--ablate] [--folds]
+    python tests/benchmarks/fit_blend.py POOLS.npz ... [--without SIGNAL ...] [--ablate] [--folds]
         --blend blend.json [--write]
+
+The pools of repos_dev are in a file of that name.
 
 Loss: for each query, -log of the softmax mass on the candidates that answer it, plus a quadratic prior at zero; each
 set weighs the same, so that neither files nor functions decide alone. Where files answer, only the best candidate of
@@ -62,43 +64,40 @@ def load(path: Path, intent: dict[str, float]) -> list[Recorded]:
     return records
 
 
-def features(record: Recorded, names: list[str], reranked: bool) -> np.ndarray:
-    columns = record.signals[:, [SIGNALS.index(name) for name in names if name != "ranker"]]
-    if reranked:
-        columns = np.column_stack([columns, np.nan_to_num(record.logits)])
+def features(record: Recorded, names: list[str]) -> np.ndarray:
+    columns = record.signals[:, [SIGNALS.index(name) for name in names]]
     if record.symbol:
         return columns
     return np.column_stack([(1 - record.component) * columns, record.component * columns])
 
 
-def fit(records: list[Recorded], names: list[str], reranked: bool, prior: float) -> np.ndarray:
+def fit(records: list[Recorded], names: list[str], prior: float) -> np.ndarray:
     """Weights for queries of one kind: [len(names)] for symbols, those for functions and for components for words."""
-    weights = minimise(records, names, reranked, prior)
+    weights = minimise(records, names, prior)
     for _ in range(FILE_ROUNDS):
-        kept = [best_of_files(r, weights, names, reranked) if r.set_name == "repos_dev" else r for r in records]
-        weights = minimise(kept, names, reranked, prior)
+        kept = [best_of_files(r, weights, names) if r.set_name == "repos_dev" else r for r in records]
+        weights = minimise(kept, names, prior)
     return weights
 
 
-def best_of_files(record: Recorded, weights: np.ndarray, names: list[str], reranked: bool) -> Recorded:
+def best_of_files(record: Recorded, weights: np.ndarray, names: list[str]) -> Recorded:
     best: dict[int, int] = {}
-    for row in order(record, weights, names, reranked, 0.0):
+    for row in order(record, weights, names, 0.0):
         best.setdefault(int(record.files[row]), int(row))
     rows = np.array(sorted(best.values()), dtype=int)
     parts = {name: getattr(record, name)[rows] for name in ("signals", "covered", "files", "logits")}
     return replace(record, **parts)
 
 
-def minimise(records: list[Recorded], names: list[str], reranked: bool, prior: float) -> np.ndarray:
+def minimise(records: list[Recorded], names: list[str], prior: float) -> np.ndarray:
     sizes: dict[str, int] = {}
     for record in records:
         sizes[record.set_name] = sizes.get(record.set_name, 0) + 1
     problems = []
     for record in records:
-        rows = np.flatnonzero(~np.isnan(record.logits)) if reranked else np.arange(len(record.signals))
-        relevant = record.covered[rows].any(axis=1)
+        relevant = record.covered.any(axis=1)
         if relevant.any() and not relevant.all():
-            problems.append((features(record, names, reranked)[rows], relevant, 1 / sizes[record.set_name]))
+            problems.append((features(record, names), relevant, 1 / sizes[record.set_name]))
     total = sum(weight for *_, weight in problems)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -122,12 +121,8 @@ def loss_of(record: Recorded, crowding: dict[str, float]) -> float:
     return (1 - record.component) * crowding["words"] + record.component * crowding["components"]
 
 
-def order(record: Recorded, weights: np.ndarray, names: list[str], reranked: bool, crowding: float) -> np.ndarray:
-    scores = features(record, names, reranked) @ weights
-    if reranked:
-        rest = np.isnan(record.logits)
-        if rest.any() and not rest.all():
-            scores[rest] += scores[~rest].min() - scores[rest].max()
+def order(record: Recorded, weights: np.ndarray, names: list[str], crowding: float) -> np.ndarray:
+    scores = features(record, names) @ weights
     return np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)], dtype=int)
 
 
@@ -161,11 +156,11 @@ def score(records: list[Recorded], values: list[float]) -> tuple[float, dict[str
 class Weights:
     """Fitted by fold, so that each query is scored by weights that did not see its fold; fold None is all of them."""
 
-    def __init__(self, records: list[Recorded], names: list[str], reranked: bool, prior: float, folds: bool) -> None:
-        self.names, self.reranked = names, reranked
+    def __init__(self, records: list[Recorded], names: list[str], prior: float, folds: bool) -> None:
+        self.names = names
         wanted = [None, *sorted({record.fold for record in records})] if folds else [None]
         self.fitted = {
-            (fold, symbol): fit([r for r in records if r.symbol == symbol and r.fold != fold], names, reranked, prior)
+            (fold, symbol): fit([r for r in records if r.symbol == symbol and r.fold != fold], names, prior)
             for fold in wanted
             for symbol in (False, True)
         }
@@ -177,7 +172,7 @@ class Weights:
         """nDCG@10 where files answer, the reciprocal rank within 10 where functions do."""
         return [
             (ndcg if r.set_name == "repos_dev" else reciprocal_rank)(
-                r, order(r, self.of(r, held_out), self.names, self.reranked, loss_of(r, crowding))
+                r, order(r, self.of(r, held_out), self.names, loss_of(r, crowding))
             )
             for r in records
         ]
@@ -205,7 +200,6 @@ class Weights:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pools", type=Path, nargs="+")
-    parser.add_argument("--reranked", action="store_true", help="fit the blend with the ranker's logits")
     parser.add_argument("--without", nargs="*", default=[], help="signals to leave out")
     parser.add_argument("--prior", type=float, default=PRIOR)
     parser.add_argument("--folds", action="store_true", help="fit once a fold and report what was held out")
@@ -215,11 +209,11 @@ def main() -> None:
     args = parser.parse_args()
     blend = json.loads(args.blend.read_text())
     records = [record for path in args.pools for record in load(path, blend.get("intent", {})) if record.targets]
-    names = [name for name in SIGNALS if name not in args.without] + (["ranker"] if args.reranked else [])
+    names = [name for name in SIGNALS if name not in args.without]
     for name in dict.fromkeys(record.set_name for record in records):
         part = [record for record in records if record.set_name == name]
         print(f"{name}: {len(part)} queries, pool holds an answer for {np.mean([r.covered.any() for r in part]):.3f}")
-    weights = Weights(records, names, args.reranked, args.prior, args.folds)
+    weights = Weights(records, names, args.prior, args.folds)
     crowding = weights.best_crowding(records, args.folds)
     for name, (mean, groups) in weights.evaluate(records, crowding, args.folds).items():
         print(f"{name} {mean:.4f} at {crowding}: " + "  ".join(f"{k} {v:.3f}" for k, v in groups.items()))
@@ -230,13 +224,12 @@ def main() -> None:
     if args.ablate:
         for left_out in names:
             fewer = [name for name in names if name != left_out]
-            refitted = Weights(records, fewer, args.reranked and left_out != "ranker", args.prior, args.folds)
+            refitted = Weights(records, fewer, args.prior, args.folds)
             results = refitted.evaluate(records, crowding, args.folds)
             print(f"without {left_out:14}: " + "  ".join(f"{name} {mean:.4f}" for name, (mean, _) in results.items()))
     if args.write:
         for kind, values in fitted.items():
-            key = f"{kind}_reranked" if args.reranked else kind
-            blend[key] = {n: round(float(w), 4) for n, w in zip(names, values, strict=True)}
+            blend[kind] = {n: round(float(w), 4) for n, w in zip(names, values, strict=True)}
         blend["crowding"] = crowding
         args.blend.write_text(json.dumps(blend, indent=1) + "\n")
 

@@ -14,10 +14,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fit_blend import Recorded, load, loss_of, order
-from fit_blend import features as features_of
+from fit_blend import Recorded, load, loss_of
+from fit_ranker import first_scores, weight_of
 from scipy.optimize import minimize
 
+from codeseek.retrievers.fusion import order_without_crowding
+from codeseek.retrievers.query import parse_query
 from codeseek.retrievers.signals import SIGNALS
 
 EVIDENCE = ("cosine", "coverage", "definition", "name_cover")
@@ -29,20 +31,22 @@ def table(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Features, labels, fold and query number of the first ten hits of each query."""
     rows, labels, folds, numbers = [], [], [], []
-    names = [*SIGNALS, "ranker"] if reranked else list(SIGNALS)
     repositories = {name: place for place, name in enumerate(dict.fromkeys(record.repository for record in records))}
     for number, record in enumerate(records):
         if not len(record.signals):
             continue
-        kinds = ["symbol"] if record.symbol else ["words", "components"]
-        suffix = "_reranked" if reranked else ""
-        vector = np.array([blend[kind + suffix].get(name, 0.0) for kind in kinds for name in names])
-        top = order(record, vector, names, reranked, loss_of(record, blend["crowding"]))[:10]
-        columns = features_of(record, names, reranked)
-        evidence = record.signals[top][:, [SIGNALS.index(name) for name in EVIDENCE]]
-        parts = [(columns[top] @ vector)[:, None], evidence]
+        scores, crowding = first_scores(record, blend), loss_of(record, blend["crowding"])
         if reranked:
-            parts.append(np.nan_to_num(record.logits[top])[:, None])
+            ranker = tuple(blend[f"{kind}_reranked"]["ranker"] for kind in ("words", "components", "symbol"))
+            weight = weight_of(record, parse_query(record.query).is_terse, (*ranker, blend["terse"]))
+            scores = scores + weight * record.logits  # what was not read is behind the first ten
+            scores[np.isnan(scores)] = -np.inf
+        top = np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)][:10], int)
+        top = top[np.isfinite(scores[top])]
+        evidence = record.signals[top][:, [SIGNALS.index(name) for name in EVIDENCE]]
+        parts = [scores[top][:, None], evidence]
+        if reranked:
+            parts.append(record.logits[top][:, None])
         rows.append(np.column_stack(parts))
         labels.append(record.covered[top].any(axis=1) if record.covered.shape[1] else np.zeros(len(top), bool))
         folds.append(np.full(len(top), repositories[record.repository] % 2))

@@ -74,7 +74,7 @@ def test_own_says_which_settings_serve(evaluate: Call, tmp_path: Path) -> None:
     assert code == 0
     assert "for this repository: " in out
     compared = json.loads((tmp_path / "out/report.json").read_text())["settings"]["compared"]
-    assert [entry["options"] for entry in compared][:2] == ["--depth 30", "--depth 10"]
+    assert [entry["options"] for entry in compared][:2] == ["--depth 20", "--depth 10"]
 
 
 def test_perturbed_pairs_become_an_advtest(evaluate: Call, tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""Fits what the ranker's logit adds to the first stage's score, to pools recorded with `pools.py --ranked N`.
+
+    python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--write]
+
+Four numbers on a grid: the weight where a query asks for a function, for a component, and for a symbol, and the share
+that a terse query keeps of it. The first stage's weights stay: fitting all of them again to the reranked pools did
+worse on what was held out (LOG.md). The mean over the sets decides; the held-out figures are of numbers chosen without
+the query's language or repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from fit_blend import Recorded, load, loss_of, ndcg, reciprocal_rank, score
+
+from codeseek.retrievers.fusion import order_without_crowding
+from codeseek.retrievers.query import parse_query
+from codeseek.retrievers.signals import SIGNALS, weigh
+
+WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+TERSE = (0.0, 0.33, 1.0)
+RESAMPLES = 5_000
+
+Numbers = tuple[float, float, float, float]
+
+
+def first_scores(record: Recorded, blend: dict) -> np.ndarray:
+    """[P] as `Blend.weights` gives them."""
+
+    def of(kind: str) -> np.ndarray:
+        return np.array([blend[kind].get(name, 0.0) for name in SIGNALS], np.float32)
+
+    if record.symbol:
+        return weigh(record.signals, of("symbol"))
+    return weigh(record.signals, (1 - record.component) * of("words") + record.component * of("components"))
+
+
+def weight_of(record: Recorded, terse: bool, numbers: Numbers) -> float:
+    words, components, symbol, share = numbers
+    if record.symbol:
+        return symbol
+    return ((1 - record.component) * words + record.component * components) * (share if terse else 1.0)
+
+
+class Measure:
+    """The value of each query at a weight, computed once."""
+
+    def __init__(self, records: list[Recorded], blend: dict, depth: int) -> None:
+        self.records = records
+        self.terse = [parse_query(record.query).is_terse for record in records]
+        self._blend = blend
+        self._depth = depth
+        self._known: list[dict[float, float]] = [{} for _ in records]
+
+    def values(self, numbers: Numbers | None) -> np.ndarray:
+        """[Q] nDCG@10 or reciprocal rank; None leaves the ranker out."""
+        return np.array([self._value(at, numbers) for at in range(len(self.records))])
+
+    def _value(self, at: int, numbers: Numbers | None) -> float:
+        record = self.records[at]
+        weight = 0.0 if numbers is None else round(weight_of(record, self.terse[at], numbers), 2)
+        if weight not in self._known[at]:
+            self._known[at][weight] = self._measured(record, weight)
+        return self._known[at][weight]
+
+    def _measured(self, record: Recorded, weight: float) -> float:
+        scores = first_scores(record, self._blend)
+        crowding = loss_of(record, self._blend["crowding"])
+        if weight:
+            read = [row for row, _ in order_without_crowding(scores, record.files, crowding)[: self._depth]]
+            rest = np.setdiff1d(np.arange(len(scores)), read)
+            blended = scores[read] + weight * record.logits[read]
+            if len(rest):
+                scores[rest] += blended.min() - scores[rest].max()
+            scores[read] = blended
+        rows = np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)], int)
+        return (ndcg if record.set_name == "repos_dev" else reciprocal_rank)(record, rows)
+
+
+def choose(measure: Measure, taken: Callable[[Recorded], bool]) -> Numbers:
+    """The numbers with the best mean over the sets, among the queries taken."""
+    mask = np.array([taken(record) for record in measure.records])
+    sets = np.array([record.set_name for record in measure.records])
+
+    def mean(numbers: Numbers) -> float:
+        values = measure.values(numbers)
+        return float(np.mean([values[mask & (sets == name)].mean() for name in sorted(set(sets[mask]))]))
+
+    best: Numbers = (0.2, 0.2, 0.1, 1.0)
+    for _ in range(2):
+        worded = [(words, components, best[2], share) for words, components, share in product(WEIGHTS, WEIGHTS, TERSE)]
+        best = max(worded, key=mean)
+        best = max(((*best[:2], symbol, best[3]) for symbol in WEIGHTS), key=mean)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pools", type=Path, nargs="+")
+    parser.add_argument("--blend", type=Path, required=True)
+    parser.add_argument("--depth", type=int, default=20)
+    parser.add_argument("--write", action="store_true", help="put the weights into the blend")
+    args = parser.parse_args()
+    blend = json.loads(args.blend.read_text())
+    records = [record for path in args.pools for record in load(path, blend["intent"]) if record.targets]
+    measure = Measure(records, blend, args.depth)
+    chosen = choose(measure, lambda record: True)
+    print(f"words, components, symbol, terse: {chosen}")
+    by_fold = {fold: choose(measure, lambda r, fold=fold: r.fold != fold) for fold in {r.fold for r in records}}
+    base, fitted = measure.values(None), measure.values(chosen)
+    held_out = np.array([measure._value(at, by_fold[record.fold]) for at, record in enumerate(records)])
+    draws = np.random.default_rng(0)
+    for name in dict.fromkeys(record.set_name for record in records):
+        part = [at for at, record in enumerate(records) if record.set_name == name]
+        chosen_records = [records[at] for at in part]
+        for label, values in (("first stage", base), ("reranked", fitted), ("reranked, held out", held_out)):
+            mean, groups = score(chosen_records, list(values[part]))
+            gain = values[part] - base[part]
+            low, high = np.percentile(
+                [gain[draws.integers(0, len(gain), len(gain))].mean() for _ in range(RESAMPLES)], [2.5, 97.5]
+            )
+            print(
+                f"{name} {label} {mean:.4f} ({gain.mean():+.4f}, 95 % {low:+.4f} to {high:+.4f}): "
+                + "  ".join(f"{group} {value:.3f}" for group, value in groups.items())
+            )
+    if args.write:
+        words, components, symbol, share = chosen
+        for kind, weight in (("words", words), ("components", components), ("symbol", symbol)):
+            blend[f"{kind}_reranked"] = blend[kind] | {"ranker": weight}
+        blend["terse"] = share
+        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
