@@ -60,7 +60,7 @@ DEFINITIONS = "function,method,constructor,class,struct,enum,trait,interface,typ
 def check_search(environment: Path, source: Path) -> None:
     """The README's first search, on the checkout that the wheel was built from."""
     query = re.search(r'codeseek search "([^"]+)"', (source / "README.md").read_text(encoding="utf-8"))[1]
-    printed = run(environment, "search", "--root", str(source), query)
+    printed = run(environment, "search", "--wait", "--root", str(source), query)
     sys.stdout.write(printed)
     if "codeseek/ignore.py" not in printed and "codeseek/files.py" not in printed:
         sys.exit("the search did not find the code that skips ignored files")
