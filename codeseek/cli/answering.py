@@ -246,7 +246,7 @@ def _go_on_in_background(plan: SearchPlan, freshness: Freshness) -> None:
     started = start_fill(plan.root, encoder=plan.encoder, device=plan.device)
     if plan.format in ("terminal", "plain"):
         notice(
-            f"{int(100 * freshness.coverage)} % of chunks have vectors, "
+            f"{max(int(100 * freshness.coverage), min(freshness.vectors, 1))} % of chunks have vectors, "
             + ("the others follow in the background" if started else "codeseek index makes the others")
         )
 
