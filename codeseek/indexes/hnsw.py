@@ -133,7 +133,8 @@ def load_graph(folder: Path, count: int, dimension: int) -> Graph:
         rows, axes = np.load(folder / "graph_rows.npy", mmap_mode="r"), np.load(folder / "graph_axes.npy")
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"cannot read {folder}: {error}", hint="build it again: codeseek index") from error
-    if rows.shape != (count,) or axes.shape != (dimension, min(AXES, dimension)):
+    ascending = rows.dtype == np.int32 and rows.ndim == 1 and (np.diff(rows, prepend=-1) > 0).all()
+    if not ascending or rows.shape != (count,) or axes.shape != (dimension, min(AXES, dimension)):
         raise IndexDamaged(f"{folder} holds no graph of {count} rows", hint="build it again: codeseek index")
     _check_header(path, count, axes.shape[1], IndexDamaged)
     index = hnswlib.Index(space="l2", dim=axes.shape[1])

@@ -266,6 +266,17 @@ def test_nothing_is_left_of_a_generation_that_failed(tmp_path: Path, monkeypatch
     assert list((tmp_path / "d").iterdir()) == []
 
 
+@pytest.mark.parametrize(("place", "value"), [(5, 4), (0, -1), (29, 3)])
+def test_the_rows_of_a_graph_ascend(tmp_path: Path, place: int, value: int) -> None:
+    """Damage behind the checked head would else be an index out of bounds, or an answer from another row."""
+    build_graph(quantise(unit(30)), np.arange(30), tmp_path)
+    rows = np.load(tmp_path / "graph_rows.npy")
+    rows[place] = value
+    np.save(tmp_path / "graph_rows.npy", rows)
+    with pytest.raises(IndexDamaged, match="holds no graph"):
+        load_graph(tmp_path, 30, 24)
+
+
 def test_the_header_of_a_graph_is_checked_before_hnswlib_reads_it(tmp_path: Path) -> None:
     build_graph(quantise(unit(30)), np.arange(30), tmp_path)
     path = tmp_path / "graph.hnsw"
