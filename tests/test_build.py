@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes.hazards import other_cache
 from fakes.word_encoder import WordEncoder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,16 +46,6 @@ def root(tmp_path: Path) -> Path:
     (folder / "src/files.py").write_text(function("close_file") + "\n\n" + function("retry_with_backoff"))
     (folder / "README.md").write_text("# A token reader\n\nReads tokens.\n")
     return folder
-
-
-@contextmanager
-def other_cache(folder: Path) -> Iterator[None]:
-    before = os.environ["CODESEEK_CACHE_DIR"]
-    os.environ["CODESEEK_CACHE_DIR"] = str(folder)
-    try:
-        yield
-    finally:
-        os.environ["CODESEEK_CACHE_DIR"] = before
 
 
 def answers(root: Path, depth: int = 20) -> list[tuple]:
@@ -378,40 +368,6 @@ codeseek.update.COMMIT_CHUNKS, codeseek.fill.ENCODE_BATCH, segments.MERGE_RUN = 
 codeseek.fill.EXACT_MAX_ROWS, codeseek.fill.PENDING_MAX_ROWS = 10, 5
 """
 
-KILLED = (
-    CHILD
-    + """
-root, caches, runs, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-random_ = random.Random(seed)
-
-def build(limit):
-    left = limit
-    def count(frame, event, argument):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-    sys.setprofile(count)
-    build_index(root, WordEncoder())
-    sys.setprofile(None)
-    return limit - left
-
-total = None
-for run in range(-1, runs):
-    os.environ["CODESEEK_CACHE_DIR"] = str(caches / f"{run:03d}")
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        events = build(1 << 60 if total is None else random_.randrange(1, total))
-        os.write(writing, str(events).encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    if total is None:
-        total = int(os.read(reading, 64))
-"""
-)
-
 
 def child(script: str, *arguments: str) -> subprocess.Popen:
     source = script.replace("{tests!r}", repr(str(Path(__file__).parent)))
@@ -423,42 +379,6 @@ def many_files(root: Path, count: int = 12) -> None:
     for at in range(count):
         names = ["_".join(random_.choices(WORDS, k=3)) for _ in range(3)]
         (root / f"m{at}.py").write_text("\n\n".join(map(function, names)))
-
-
-def check_killed_builds(root: Path, folder: Path, runs: int, seed: int) -> None:
-    many_files(root)
-    assert child(KILLED, str(root), str(folder), str(runs), str(seed)).wait(timeout=300) == 0
-    expected = scratch_answers(root, folder / "scratch")
-    unfinished = 0
-    for cache in sorted(folder.glob("[0-9]*")):
-        with other_cache(cache):
-            if (index_dir(root) / CATALOGUE_NAME).exists():
-                try:
-                    assert verify_index(root, NAME) == []
-                    answers(root)
-                except IndexMissing:
-                    pass  # killed before the schema was committed
-            unfinished += not (index_dir(root) / CATALOGUE_NAME).exists() or answers_or_none(root) != expected
-            build_index(root, WordEncoder())
-            assert verify_index(root, NAME) == []
-            assert answers(root) == expected
-    assert unfinished >= runs // 2  # else the kills came too late to mean anything
-
-
-def answers_or_none(root: Path) -> list[tuple] | None:
-    try:
-        return answers(root)
-    except IndexMissing:
-        return None
-
-
-def test_killed_at_any_moment_and_resumed(root: Path, tmp_path: Path) -> None:
-    check_killed_builds(root, tmp_path / "killed", runs=10, seed=7)
-
-
-@pytest.mark.slow
-def test_killed_at_200_moments_and_resumed(root: Path, tmp_path: Path) -> None:
-    check_killed_builds(root, tmp_path / "killed", runs=200, seed=int(time.time()))
 
 
 def test_killed_from_outside(root: Path, tmp_path: Path) -> None:

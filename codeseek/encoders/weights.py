@@ -11,6 +11,7 @@ import numpy as np
 from codeseek.errors import ModelError
 
 __all__ = [
+    "load_tensors",
     "EMBEDDINGS_NAME",
     "MODEL_MAX_BYTES",
     "check_safetensors",
@@ -91,8 +92,8 @@ def dequantised_state(folder: Path, part: str) -> tuple[dict[str, np.ndarray], d
     Returns:
         The trunk's state, and the head's (empty for the encoder).
     """
-    words = _load(folder / EMBEDDINGS_NAME)
-    stored = _load(folder / f"{part}.safetensors")
+    words = load_tensors(folder / EMBEDDINGS_NAME)
+    stored = load_tensors(folder / f"{part}.safetensors")
     trunk = {
         "embeddings.word_embeddings.weight": words["words"].astype(np.float32) * words["words.scale"],
         "embeddings.position_embeddings.weight": stored["positions"],
@@ -128,7 +129,12 @@ def _linear(stored: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.nd
     return np.ascontiguousarray(weight.T), stored[f"{name}.bias"]
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def load_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Reads a safetensors file after checking its sizes.
+
+    Raises:
+        ModelError: If it cannot be read.
+    """
     from safetensors.numpy import load_file
 
     check_safetensors(path)

@@ -19,7 +19,7 @@ import numpy as np
 from codeseek.encoders.feeding import Feeding, frame_pairs, frame_texts, iter_batches
 from codeseek.encoders.folder import CONFIG_NAME, FORMAT, FORMAT_KEY, Architecture
 from codeseek.encoders.tokens import TOKENIZER_NAME, load_tokenizer, token_ids
-from codeseek.encoders.weights import EMBEDDINGS_NAME, tensor_ranges
+from codeseek.encoders.weights import EMBEDDINGS_NAME, load_tensors, tensor_ranges
 from codeseek.errors import DataError, FileError, ModelError
 
 __all__ = ["ExportPart", "export_model"]
@@ -96,7 +96,7 @@ def export_model(
         if record is not None:
             config["record"] = dict(record)
         first: Path | None = out if config["encoder"] or config["ranker"] else None
-        words = _load(out / EMBEDDINGS_NAME) if first else {}
+        words = load_tensors(out / EMBEDDINGS_NAME) if first else {}
         for name, part in parts.items():
             architecture, own, tensors = _quantised(part)
             if first is None:
@@ -232,7 +232,9 @@ def _quantise_rows(words: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _head(folder: Path) -> dict[str, np.ndarray]:
-    return {f"head.{name}": value.astype(np.float32) for name, value in _load(folder / "head.safetensors").items()}
+    return {
+        f"head.{name}": value.astype(np.float32) for name, value in load_tensors(folder / "head.safetensors").items()
+    }
 
 
 def _observe(trunk: Any, part: ExportPart) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -282,15 +284,6 @@ def _sample_batches(part: ExportPart) -> Iterable[tuple[np.ndarray, np.ndarray, 
     for rows, start in groups:
         for batch in iter_batches(feeding, rows, start, 32, CALIBRATION_BATCH_TOKENS):
             yield batch.ids, batch.types, batch.lengths
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise ModelError(f"cannot load {path}: {error}") from error
 
 
 def _save(path: Path, tensors: dict[str, np.ndarray]) -> None:
