@@ -2,8 +2,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes.hazards import other_cache
+from fakes.small_repository import (
+    CHILD,
+    NAME,
+    WORDS,
+    answers,
+    child,
+    function,
+    many_files,
+    scratch_answers,
+    write_repository,
+)
 from fakes.word_encoder import WordEncoder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,61 +28,20 @@ import codeseek.fill
 import codeseek.update
 from codeseek.build import build_index
 from codeseek.chunkers.context import query_terms
-from codeseek.errors import FileError, IndexFormat, IndexLocked, IndexMissing, UsageError
+from codeseek.errors import IndexLocked
 from codeseek.fill import FILL_LOCK
-from codeseek.maintenance import prune_vectors
 from codeseek.paths import CATALOGUE_NAME, index_dir
 from codeseek.stores import segments
 from codeseek.stores.locks import lock_holder, writer_lock
 from codeseek.stores.snapshot import open_index
-from codeseek.stores.sqlite import connect_writer, remove_database
+from codeseek.stores.sqlite import remove_database
 from codeseek.types import Filters, Kind, SkipReason
 from codeseek.verify import verify_index
-
-QUERIES = ["parse the header", "open a connection", "close every file", "retry with backoff", "token", "def"]
-NAME = WordEncoder().name
-
-
-def function(name: str, body: str = "pass") -> str:
-    return f"def {name}(value):\n    '''Docs of {name.replace('_', ' ')}.'''\n    {body}\n    return value\n"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "repository"
-    (folder / "src").mkdir(parents=True)
-    (folder / "src/http.py").write_text(function("parse_header") + "\n\n" + function("open_connection"))
-    (folder / "src/files.py").write_text(function("close_file") + "\n\n" + function("retry_with_backoff"))
-    (folder / "README.md").write_text("# A token reader\n\nReads tokens.\n")
-    return folder
-
-
-def answers(root: Path, depth: int = 20) -> list[tuple]:
-    """What every query finds, by what a user would see; scores exactly."""
-    encoder = WordEncoder()
-    found: list[tuple] = []
-    with open_index(root, NAME) as index:
-        for query in QUERIES:
-            lexical = index.lexical.search(query_terms(query), depth)
-            dense = index.dense.search(encoder.encode_queries([query])[0], depth)
-            for positions, scores in (lexical, dense):
-                numbers = index.numbers[positions]
-                chunks, documents = index.chunks(numbers), index.documents(numbers)
-                found.append(
-                    tuple(
-                        (chunk.path, chunk.span, chunk.name, document, float(score))
-                        for chunk, document, score in zip(chunks, documents, scores, strict=True)
-                    )
-                )
-        found.append((len(index), index.freshness.coverage, tuple(index.paths)))
-    return found
-
-
-def scratch_answers(root: Path, folder: Path) -> list[tuple]:
-    shutil.rmtree(folder, ignore_errors=True)
-    with other_cache(folder):
-        build_index(root, WordEncoder())
-        return answers(root)
+    return write_repository(tmp_path / "repository")
 
 
 # --------------------------------------------------------------------------------------------------------- what it does
@@ -224,7 +192,6 @@ EDITS = st.lists(
     min_size=1,
     max_size=12,
 )
-WORDS = ["parse", "header", "open", "close", "file", "retry", "backoff", "token", "read", "write"]
 
 
 def apply_edit(root: Path, action: str, at: int, other: int, seed: int) -> None:
@@ -356,31 +323,6 @@ def test_a_generation_of_a_catalogue_made_anew_is_not_used(root: Path, monkeypat
     assert answers(root) == scratch_answers(root, index_dir(root).parent / "other")
 
 
-CHILD = """
-import os, random, signal, sys
-sys.path[:0] = [{tests!r}]
-from pathlib import Path
-import codeseek.fill, codeseek.update
-from codeseek.stores import segments
-from codeseek.build import build_index
-from fakes.word_encoder import WordEncoder
-codeseek.update.COMMIT_CHUNKS, codeseek.fill.ENCODE_BATCH, segments.MERGE_RUN = 6, 5, 3
-codeseek.fill.EXACT_MAX_ROWS, codeseek.fill.PENDING_MAX_ROWS = 10, 5
-"""
-
-
-def child(script: str, *arguments: str) -> subprocess.Popen:
-    source = script.replace("{tests!r}", repr(str(Path(__file__).parent)))
-    return subprocess.Popen([sys.executable, "-c", source, *arguments], env={**os.environ, "OMP_NUM_THREADS": "1"})
-
-
-def many_files(root: Path, count: int = 12) -> None:
-    random_ = random.Random(1)
-    for at in range(count):
-        names = ["_".join(random_.choices(WORDS, k=3)) for _ in range(3)]
-        (root / f"m{at}.py").write_text("\n\n".join(map(function, names)))
-
-
 def test_killed_from_outside(root: Path, tmp_path: Path) -> None:
     many_files(root, 80)
     process = child(CHILD + "build_index(Path(sys.argv[1]), WordEncoder())", str(root))
@@ -401,223 +343,3 @@ def test_two_builds_at_once(root: Path, tmp_path: Path) -> None:
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert verify_index(root, NAME) == []
     assert answers(root) == scratch_answers(root, tmp_path / "scratch")
-
-
-# ------------------------------------------------------------------------------------------------------------- failures
-
-
-def test_a_damaged_catalogue_is_built_again(root: Path) -> None:
-    build_index(root, WordEncoder())
-    before = answers(root)
-    path = index_dir(root) / CATALOGUE_NAME
-    data = bytearray(path.read_bytes())
-    for damaged in (b"not a database" * 100, bytes(data[: len(data) // 2]), bytes(data[:100])):
-        path.write_bytes(damaged)
-        assert verify_index(root, NAME)
-        report = build_index(root, WordEncoder(), rebuild=True)
-        assert report.notes
-        assert report.encoded == 0
-        assert answers(root) == before
-
-
-def test_formats(root: Path) -> None:
-    build_index(root, WordEncoder())
-    path = index_dir(root) / CATALOGUE_NAME
-    for version in (0, 9):
-        database = connect_writer(path)
-        database.execute(f"PRAGMA user_version = {version}")
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        database.close()
-        with pytest.raises(IndexFormat, match=f"format {version}, this version reads") as caught:
-            open_index(root, NAME)
-        assert "codeseek index --rebuild" in caught.value.hint
-        if version == 9:
-            with pytest.raises(IndexFormat):  # that of a newer version is not ours to remove unasked
-                build_index(root, WordEncoder())
-        assert build_index(root, WordEncoder(), rebuild=version == 9).notes
-        assert verify_index(root, NAME) == []
-
-
-def test_damaged_vectors_are_made_again(root: Path) -> None:
-    build_index(root, WordEncoder())
-    before = answers(root)
-    store = next((index_dir(root).parent.parent / "vectors").glob("*.sqlite"))
-    store.write_bytes(b"garbage" * 1000)
-    shutil.rmtree(index_dir(root) / "dense")
-    report = build_index(root, WordEncoder())
-    assert report.notes
-    assert report.encoded == report.chunks
-    assert answers(root) == before
-
-
-def test_a_vector_with_a_flipped_bit_is_found_and_made_again(root: Path) -> None:
-    build_index(root, WordEncoder())
-    before = answers(root)
-    rows = next((index_dir(root).parent.parent / "vectors").glob("*.rows"))
-    data = bytearray(rows.read_bytes())
-    data[len(data) // 2] ^= 0x40
-    rows.write_bytes(data)
-    assert ["1 vectors are damaged" in problem for problem in verify_index(root, NAME)] == [True]
-    assert build_index(root, WordEncoder(), rebuild=True).encoded == 1
-    assert verify_index(root, NAME) == []
-    assert answers(root) == before
-
-
-def test_rows_that_moved_are_looked_up_and_placed_again(root: Path) -> None:
-    """Removing vectors that nothing needs moves those that are left; the generation is about their old places."""
-    build_index(root, WordEncoder())
-    (root / "src/files.py").write_text(function("something_else"))
-    build_index(root, WordEncoder())
-    before = answers(root)
-    assert sum(prune_vectors().values()) > 0
-    assert verify_index(root, NAME) == []
-    assert answers(root) == before
-    with open_index(root, NAME) as index:
-        assert index.dense.base_rows == 0
-    build_index(root, WordEncoder())
-    with open_index(root, NAME) as index:
-        assert index.dense.base_rows == len(index)
-    assert answers(root) == before
-
-
-def test_a_graph_that_takes_too_much_memory_is_left_out(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 2)
-    monkeypatch.setattr(codeseek.fill, "GRAPH_MEMORY_SHARE", 1e-9)
-    build_index(root, WordEncoder())
-    assert not list(index_dir(root).glob("dense/*/*/graph*"))
-
-
-def test_a_store_with_pages_that_cannot_be_read_is_made_again(root: Path) -> None:
-    """It opens, since its first page is whole."""
-    many_files(root, 40)
-    build_index(root, WordEncoder())
-    before = answers(root)
-    store = next((index_dir(root).parent.parent / "vectors").glob("*.sqlite"))
-    data = bytearray(store.read_bytes())
-    data[4096:] = b"\xff" * (len(data) - 4096)
-    store.write_bytes(data)
-    (root / "src/more.py").write_text(function("one_more_function"))
-    report = build_index(root, WordEncoder())
-    assert any("made again" in note for note in report.notes)
-    (root / "src/more.py").unlink()
-    build_index(root, WordEncoder())
-    assert answers(root) == before
-
-
-@pytest.mark.parametrize("name", ["graph.hnsw", "graph_rows.npy", "numbers.npy", "manifest.json", "rows.npy"])
-def test_a_damaged_generation_is_not_used_and_made_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 2)
-    build_index(root, WordEncoder())
-    before = answers(root)
-    path = next(index_dir(root).glob(f"dense/*/*/{name}"))
-    for data in (b"", path.read_bytes()[:50], b"\xff" * path.stat().st_size):
-        path.write_bytes(data)
-        assert verify_index(root, NAME)
-        assert answers(root) == before
-        build_index(root, WordEncoder())
-        assert verify_index(root, NAME) == []
-        assert answers(root) == before
-        path = max(index_dir(root).glob(f"dense/*/*/{name}"))
-
-
-def test_a_graph_with_a_flipped_bit_is_not_given_to_hnswlib(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codeseek.fill, "EXACT_MAX_ROWS", 2)
-    monkeypatch.setattr("codeseek.indexes.generation.HEAD_BYTES", 128)
-    build_index(root, WordEncoder())
-    before = answers(root)
-    path = next(index_dir(root).glob("dense/*/*/graph.hnsw"))
-    data = bytearray(path.read_bytes())
-    data[200] ^= 0x40
-    path.write_bytes(data)
-    with monkeypatch.context() as patch:
-        patch.setattr("codeseek.indexes.generation.load_graph", lambda *_: pytest.fail("hnswlib read it"))
-        assert answers(root) == before
-    assert verify_index(root, NAME)
-    build_index(root, WordEncoder(), rebuild=True)
-    assert verify_index(root, NAME) == []
-
-
-def test_refusals(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such folder"):
-        build_index(tmp_path / "nothing", WordEncoder())
-    with pytest.raises(UsageError, match="not a folder"):
-        build_index(root / "README.md", WordEncoder())
-    with pytest.raises(UsageError, match="encoder"):
-        build_index(root, None)
-    with pytest.raises(IndexMissing, match="not indexed") as caught:
-        open_index(root, NAME)
-    assert caught.value.hint == f"build the index: codeseek index {root}"
-    (tmp_path / "codeseek-cache").write_text("in the way")
-    with pytest.raises(FileError, match="cannot make the folder"):
-        build_index(root, WordEncoder())
-
-
-FULL_DISK = (
-    CHILD
-    + """
-import resource
-from codeseek.errors import FileError
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-try:
-    build_index(Path(sys.argv[1]), WordEncoder())
-except FileError as error:
-    sys.exit(0 if error.hint else 4)
-sys.exit(3)
-"""
-)
-
-
-@pytest.mark.parametrize("limit", [20_000, 60_000])
-def test_a_full_disk_is_said_and_survived(root: Path, tmp_path: Path, limit: int) -> None:
-    """A limit on the size of files fails writes as a full disk does."""
-    many_files(root, 80)
-    assert child(FULL_DISK, str(root), str(limit)).wait(timeout=60) == 0
-    report = build_index(root, WordEncoder())
-    assert report.vectors == report.chunks
-    assert verify_index(root, NAME) == []
-    assert answers(root) == scratch_answers(root, tmp_path / "scratch")
-
-
-def test_searching_a_cache_that_cannot_be_written(root: Path) -> None:
-    build_index(root, WordEncoder())
-    before = answers(root)
-    folder = index_dir(root)
-    for name in ("catalogue.sqlite-wal", "catalogue.sqlite-shm"):
-        (folder / name).unlink(missing_ok=True)
-    (folder / CATALOGUE_NAME).chmod(0o400)
-    folder.chmod(0o500)
-    try:
-        assert answers(root) == before
-    finally:
-        folder.chmod(0o700)
-
-
-def test_odd_roots(tmp_path: Path) -> None:
-    for name in (b"with space", b"new\nline", b"caf\xe9", b"-dash"):
-        root = tmp_path / os.fsdecode(name)
-        root.mkdir()
-        (root / os.fsdecode(b"\xff.py")).write_text(function("parse_header"))
-        build_index(root, WordEncoder())
-        assert verify_index(root, NAME) == []
-        assert answers(root)[0][0][0] == "\udcff.py"
-
-
-def test_the_progress_moves_and_vectors_are_kept_within_a_batch(root: Path) -> None:
-    (root / "src/many.py").write_text("\n\n".join(function(f"compute_number_{n}") for n in range(300)))
-    seen: list[int] = []
-
-    def interrupt(stage: str, done: int, total: int) -> None:
-        if stage == "encode":
-            seen.append(done)
-            if done:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build_index(root, WordEncoder(), progress=interrupt)
-    assert seen == [0, codeseek.fill.ENCODE_CALL]
-    encoder = WordEncoder()
-    report = build_index(root, encoder)
-    assert len(encoder.encoded) == report.vectors - codeseek.fill.ENCODE_CALL

@@ -11,11 +11,11 @@ import numpy as np
 from codeseek.errors import ModelError
 
 __all__ = [
-    "load_tensors",
     "EMBEDDINGS_NAME",
     "MODEL_MAX_BYTES",
     "check_safetensors",
     "dequantised_state",
+    "load_tensors",
     "model_file_size",
     "tensor_ranges",
 ]
