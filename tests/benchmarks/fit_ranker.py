@@ -48,6 +48,20 @@ def weight_of(record: Recorded, terse: bool, numbers: Numbers) -> float:
     return ((1 - record.component) * words + record.component * components) * (share if terse else 1.0)
 
 
+def stage_scores(record: Recorded, stage: str) -> np.ndarray:
+    """[P] of the pool by words alone, by vectors alone, or by the ranks in both; no rules."""
+    lexical, lexical_rank, dense_rank, cosine = (
+        record.signals[:, SIGNALS.index(name)] for name in ("lexical", "lexical_rank", "dense_rank", "cosine")
+    )
+    by_stage = {"words": lexical, "vectors": np.where(dense_rank > 0, cosine, -1.0), "ranks": lexical_rank + dense_rank}
+    return by_stage[stage]
+
+
+def stage_value(record: Recorded, stage: str) -> float:
+    rows = np.array([row for row, _ in order_without_crowding(stage_scores(record, stage), record.files, 0.0)], int)
+    return (ndcg if record.set_name == "repos_dev" else reciprocal_rank)(record, rows)
+
+
 class Measure:
     """The value of each query at a weight, computed once."""
 
@@ -119,6 +133,8 @@ def main() -> None:
     for name in dict.fromkeys(record.set_name for record in records):
         part = [at for at, record in enumerate(records) if record.set_name == name]
         chosen_records = [records[at] for at in part]
+        for stage in ("words", "vectors", "ranks"):
+            print(f"{name} {stage} {np.mean([stage_value(record, stage) for record in chosen_records]):.4f}")
         for label, values in (("first stage", base), ("reranked", fitted), ("reranked, held out", held_out)):
             mean, groups = score(chosen_records, list(values[part]))
             gain = values[part] - base[part]
