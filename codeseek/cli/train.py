@@ -84,6 +84,9 @@ def cross(
         Path | None,
         typer.Option("--dual", metavar="DIR", help="Draw from this dual-encoder's ranking of all documents."),
     ] = None,
+    dual_at_home: Annotated[
+        bool, typer.Option("--dual-at-home", help="Of --dual, rank the documents of the query's own repository.")
+    ] = False,
     random_share: Annotated[
         float,
         typer.Option(
@@ -183,6 +186,7 @@ def cross(
         data_flow=data_flow,
         source=Source(parse_choice("--source", source, tuple(Source))),
         dual=dual,
+        dual_at_home=dual_at_home,
         random_share=random_share,
         bounded=bounded,
         max_tokens=max_tokens,

@@ -77,6 +77,7 @@ def evaluate_dataset(
     """
     runs: list[Mapping[Stage, StageRun]] = []
     curves: list[list[DepthPoint]] = []
+    models = replace(models, blend=models.blend.for_loose_functions())
     for part in dataset.parts:
         files = {f"{number:08d}": [entry] for number, entry in enumerate(part.documents.items())}
         with open_corpus(files, models.encoder, pathless=True, progress=progress) as corpus:

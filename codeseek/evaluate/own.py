@@ -191,9 +191,16 @@ def _compare(corpus: Corpus, part: Part, models: Models, options: OwnOptions) ->
 
 def _reweighted(blend: Blend, factor: float) -> Blend:
     """The blend with the ranker's logit counting `factor` times as much."""
-    words = {name: weight * (factor if name == "ranker" else 1) for name, weight in blend.words_reranked.items()}
-    symbol = {name: weight * (factor if name == "ranker" else 1) for name, weight in blend.symbol_reranked.items()}
-    return replace(blend, words_reranked=words, symbol_reranked=symbol)
+
+    def reweighted(weights: Mapping[str, float]) -> dict[str, float]:
+        return {name: weight * (factor if name == "ranker" else 1) for name, weight in weights.items()}
+
+    return replace(
+        blend,
+        words_reranked=reweighted(blend.words_reranked),
+        components_reranked=reweighted(blend.components_reranked),
+        symbol_reranked=reweighted(blend.symbol_reranked),
+    )
 
 
 def recommend(settings: Sequence[Setting]) -> tuple[Setting, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,8 @@ class Blend:
     by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `crowding`, by the same three
     names, is what a hit loses for each better hit from its file. The `reranked` weights replace the others where the
     ranker has read the candidate; they hold one for `ranker`, its logit, besides, of which a terse query keeps a share
-    of `terse`. `calibration` turns final scores into probabilities of relevance.
+    of `terse`. `loose` and `loose_reranked` are for functions without a repository around them. `calibration` turns
+    final scores into probabilities of relevance.
     """
 
     words: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
@@ -50,11 +51,29 @@ class Blend:
     words_reranked: Mapping[str, float] = field(default_factory=lambda: _PLAIN | {"ranker": 0.5})
     components_reranked: Mapping[str, float] = field(default_factory=lambda: _PLAIN | {"ranker": 0.5})
     symbol_reranked: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
+    loose: Mapping[str, float] = field(default_factory=dict)
+    loose_reranked: Mapping[str, float] = field(default_factory=dict)
     terse: float = 1.0
     crowding: Mapping[str, float] = field(default_factory=_even_crowding)
     intent: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
     calibration_reranked: Mapping[str, float] = field(default_factory=dict)
+
+    def for_loose_functions(self) -> Blend:
+        """The weights for a data set of functions, whose paths and neighbours in a file mean nothing.
+
+        A model that brings no such weights keeps those for repositories.
+        """
+        if not self.loose:
+            return self
+        return replace(
+            self,
+            words=self.loose, components=self.loose, symbol=self.loose,
+            words_reranked=self.loose_reranked, components_reranked=self.loose_reranked,
+            symbol_reranked=self.loose_reranked,
+            terse=1.0,
+            crowding=dict.fromkeys(self.crowding, 0.0),
+        )  # fmt: skip
 
     def component_probability(self, query: Query) -> float:
         """The probability that a worded query asks for a component; 0 for a symbol look-up."""

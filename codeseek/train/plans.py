@@ -102,6 +102,7 @@ class CrossJob(Job):
     """Args beyond those of every job:
     source: Where negatives come from.
     dual: A trained dual-encoder, whose ranking of all training documents PS draws from in place of `data.ranking`.
+    dual_at_home: Rank the documents of the query's repository alone.
     random_share: Share of the negatives drawn evenly from the query's repository instead.
     bounded: See `models.CrossEncoder`.
     max_tokens: Of a pair, special tokens counted.
@@ -110,6 +111,7 @@ class CrossJob(Job):
 
     source: Source = Source.RANKING
     dual: Path | None = None
+    dual_at_home: bool = False
     random_share: float = 0.0
     bounded: bool = False
     max_tokens: int = 192

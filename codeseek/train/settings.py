@@ -17,7 +17,7 @@ from codeseek.train.development import run_passes
 from codeseek.train.folders import load_description
 from codeseek.train.inputs import Assembler
 from codeseek.train.models import DualEncoder, TrunkOptions, load_trunk, prepare_device
-from codeseek.train.plans import CrossJob, DualJob, Job, Source
+from codeseek.train.plans import CrossJob, Job, Source
 from codeseek.train.rankings import Ranking, load_ranking
 from codeseek.train.relevance import Relevance
 from codeseek.train.sampling import (
@@ -99,10 +99,9 @@ def cross_source(job: CrossJob, setting: Setting) -> tuple[NegativeSource, dict[
 
 
 def ranking_source(job: Job, setting: Setting) -> tuple[NegativeSource, dict[str, Any]]:
-    dual = job.dual if isinstance(job, CrossJob) else None
     window = job.window
-    if dual is not None:
-        ranking = _dual_ranking(job, setting, dual)
+    if isinstance(job, CrossJob) and job.dual is not None:
+        ranking = _dual_ranking(job, setting, job.dual)
         window = replace(window, lambda_=0.0)
     elif job.data.ranking is not None:
         ranking = load_ranking(job.data.ranking, setting.training, job.data.depth)
@@ -114,7 +113,7 @@ def ranking_source(job: Job, setting: Setting) -> tuple[NegativeSource, dict[str
     return source, asdict(source.report)
 
 
-def _dual_ranking(job: Job, setting: Setting, folder: Path) -> Ranking:
+def _dual_ranking(job: CrossJob, setting: Setting, folder: Path) -> Ranking:
     """What the frozen dual-encoder finds in all training documents."""
     trunk = load_trunk(folder, TrunkOptions(attention=job.trunk.attention))
     tokenizer = load_tokenizer(folder)
@@ -131,11 +130,12 @@ def _dual_ranking(job: Job, setting: Setting, folder: Path) -> Ranking:
     )
     model = DualEncoder(trunk, pooling=feeding.pooling).to(setting.device).eval()
     assembler = Assembler(training, feeding, EVALUATION_BUDGET * setting.budget_tokens, tokenizer.unk_token_id or 0)
-    bf16 = job.options.bf16 if isinstance(job, CrossJob | DualJob) else False
-    queries = run_passes(model, assembler.queries(np.arange(len(training))), bf16)
-    documents = run_passes(model, assembler.documents(np.arange(len(training.documents))), bf16)
+    queries = run_passes(model, assembler.queries(np.arange(len(training))), job.options.bf16)
+    documents = run_passes(model, assembler.documents(np.arange(len(training.documents))), job.options.bf16)
     first = int(len(documents) * job.window.lambda_)
-    return rank_corpus(setting.training, queries, documents, depth=job.data.depth, first=first)
+    return rank_corpus(
+        setting.training, queries, documents, depth=job.data.depth, first=first, same_repository=job.dual_at_home
+    )
 
 
 def single_max_tokens(job: Job, frame: Frame) -> int:

@@ -1,11 +1,11 @@
 """Fits what the ranker's logit adds to the first stage's score, to pools recorded with `pools.py --ranked N`.
 
-    python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--write]
+    python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--plot FILE] [--write]
 
 Four numbers on a grid: the weight where a query asks for a function, for a component, and for a symbol, and the share
 that a terse query keeps of it. The first stage's weights stay: fitting all of them again to the reranked pools did
 worse on what was held out (LOG.md). The mean over the sets decides; the held-out figures are of numbers chosen without
-the query's language or repository.
+the query's language or repository. The plot shows what each stage adds to the one before.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from fit_blend import Recorded, load, loss_of, ndcg, reciprocal_rank, score
 
+from codeseek.evaluate.plot import Point, line_chart, write_chart
 from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.query import parse_query
 from codeseek.retrievers.signals import SIGNALS, weigh
@@ -26,6 +27,8 @@ from codeseek.retrievers.signals import SIGNALS, weigh
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TERSE = (0.0, 0.33, 1.0)
 RESAMPLES = 5_000
+STAGES = {"words": "words", "vectors": "vectors", "ranks": "both, by rank"}
+LABELS = {"first stage": "+ rules", "reranked": "+ ranker"}
 
 Numbers = tuple[float, float, float, float]
 
@@ -119,6 +122,7 @@ def main() -> None:
     parser.add_argument("pools", type=Path, nargs="+")
     parser.add_argument("--blend", type=Path, required=True)
     parser.add_argument("--depth", type=int, default=20)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="an SVG of the stages")
     parser.add_argument("--write", action="store_true", help="put the weights into the blend")
     args = parser.parse_args()
     blend = json.loads(args.blend.read_text())
@@ -130,13 +134,20 @@ def main() -> None:
     base, fitted = measure.values(None), measure.values(chosen)
     held_out = np.array([measure._value(at, by_fold[record.fold]) for at, record in enumerate(records)])
     draws = np.random.default_rng(0)
+    lines: dict[str, list[Point]] = {}
     for name in dict.fromkeys(record.set_name for record in records):
         part = [at for at, record in enumerate(records) if record.set_name == name]
         chosen_records = [records[at] for at in part]
-        for stage in ("words", "vectors", "ranks"):
-            print(f"{name} {stage} {np.mean([stage_value(record, stage) for record in chosen_records]):.4f}")
+        answer, measure_name = ("files", "nDCG@10") if name == "repos_dev" else ("functions", "MRR@10")
+        line = lines.setdefault(f"{answer}, {measure_name}", [])
+        for stage, label in STAGES.items():
+            mean = float(np.mean([stage_value(record, stage) for record in chosen_records]))
+            line.append(Point(len(line) + 1, mean, label))
+            print(f"{name} {stage} {mean:.4f}")
         for label, values in (("first stage", base), ("reranked", fitted), ("reranked, held out", held_out)):
             mean, groups = score(chosen_records, list(values[part]))
+            if label in LABELS:
+                line.append(Point(len(line) + 1, mean, LABELS[label]))
             gain = values[part] - base[part]
             low, high = np.percentile(
                 [gain[draws.integers(0, len(gain), len(gain))].mean() for _ in range(RESAMPLES)], [2.5, 97.5]
@@ -145,6 +156,9 @@ def main() -> None:
                 f"{name} {label} {mean:.4f} ({gain.mean():+.4f}, 95 % {low:+.4f} to {high:+.4f}): "
                 + "  ".join(f"{group} {value:.3f}" for group, value in groups.items())
             )
+    if args.plot:
+        title = f"What each stage adds: {', '.join(lines)}"
+        write_chart(args.plot, line_chart(title, "stage", "quality", lines))
     if args.write:
         words, components, symbol, share = chosen
         for kind, weight in (("words", words), ("components", components), ("symbol", symbol)):

@@ -4,8 +4,9 @@
         [--foreign N]
         [--only NAME ...] [--skip NAME ...]
 
-SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions). What `fit_blend.py` fits
-and measures, so that a weight can be tried without searching again.
+SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions), `cosqa` or `csn99`
+(functions without a repository around them; needs no checkouts). What `fit_blend.py` fits and measures, so that a
+weight can be tried without searching again.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from codeseek.retrievers.fusion import order_without_crowding
+from codeseek.evaluate.corpus import open_corpus
+from codeseek.evaluate.datasets import load_dataset
+from codeseek.evaluate.models import load_models
+from codeseek.evaluate.stages import retrieve_pools
+from codeseek.retrievers.fusion import Blend, order_without_crowding
+from codeseek.retrievers.hybrid import Pool
 from codeseek.retrievers.query import parse_query
 from codeseek.search import Searcher, open_searcher
-from codeseek.types import StoredChunk
+from codeseek.types import Ranker, StoredChunk
+
+FUNCTION_SETS = ("cosqa", "csn99")
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,23 @@ def load_questions(shared: Path, repos: Path, part: str) -> Iterator[tuple[str, 
         yield repository, repository, repos / repository, judged
 
 
+def record_functions(shared: Path, dataset: str, ranked: int) -> Iterator[tuple[list, dict[str, np.ndarray]]]:
+    """The pools of a data set's first or averaged parts; folds are made of every fifth query."""
+    loaded = load_dataset(dataset, shared / "bench" / f"{dataset}_dev", "valid")
+    models = load_models(None, None, "auto")
+    models = replace(models, blend=models.blend.for_loose_functions())
+    for part in loaded.parts if loaded.averaged else loaded.parts[:1]:
+        files = {f"{number:08d}": [entry] for number, entry in enumerate(part.documents.items())}
+        with open_corpus(files, models.encoder, pathless=True) as corpus:
+            pools = retrieve_pools(corpus, part.queries, models, part.allowed)
+            for number, (name, (pool, _)) in enumerate(pools.items()):
+                wanted = {name for name, gain in part.qrels[name].items() if gain > 0}
+                covered = np.array([[corpus.ids[at] in wanted] for at in pool.positions], bool).reshape(len(pool), 1)
+                query = part.queries[name]
+                described = [part.name, f"{dataset}{number % FOLDS}", part.name, query, len(wanted), False, number]
+                yield described, fields(pool, covered, models.blend, models.ranker, ranked)
+
+
 def answers(chunk: StoredChunk, target: tuple[str, int, int]) -> bool:
     path, start, end = target
     same = chunk.path == path or chunk.path.endswith(f"/{path}") or path.endswith(f"/{chunk.path}")
@@ -73,13 +99,17 @@ def record(searcher: Searcher, judged: Judged, targets_max: int, ranked: int) ->
     covered = np.array(
         [[answers(chunk, target) for target in judged.targets[:targets_max]] for chunk in pool.chunks], dtype=bool
     ).reshape(len(pool), len(judged.targets[:targets_max]))
+    return fields(pool, covered, searcher.blend, searcher.ranker, ranked)
+
+
+def fields(pool: Pool, covered: np.ndarray, blend: Blend, ranker: Ranker | None, ranked: int) -> dict[str, np.ndarray]:
     files = {path: number for number, path in enumerate(dict.fromkeys(chunk.path for chunk in pool.chunks))}
     logits = np.full(len(pool), np.nan, np.float32)
     if ranked and len(pool):
         paths = [chunk.path for chunk in pool.chunks]
-        crowding = searcher.blend.crowding_of(pool.query)
+        crowding = blend.crowding_of(pool.query)
         rows = [row for row, _ in order_without_crowding(pool.scores, paths, crowding)[:ranked]]
-        logits[rows] = searcher.ranker.rank(judged.query, pool.documents(rows))
+        logits[rows] = ranker.rank(pool.query.text, pool.documents(rows))
     return {
         "signals": pool.signals.astype(np.float32),
         "covered": covered,
@@ -91,8 +121,8 @@ def record(searcher: Searcher, judged: Judged, targets_max: int, ranked: int) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("set", choices=["repos_dev", "dev", "train"])
-    parser.add_argument("--repos", type=Path, required=True)
+    parser.add_argument("set", choices=["repos_dev", "dev", "train", *FUNCTION_SETS])
+    parser.add_argument("--repos", type=Path, default=Path("."))
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*")
@@ -100,9 +130,13 @@ def main() -> None:
     parser.add_argument("--foreign", type=int, default=0, help="so many queries of another repository, without answer")
     parser.add_argument("--ranked", type=int, default=0, help="record the ranker's logits of so many first candidates")
     args = parser.parse_args()
+    if args.set in FUNCTION_SETS:
+        recorded = list(record_functions(args.shared, args.set, args.ranked))
+        save(args.out, [described for described, _ in recorded], [values for _, values in recorded])
+        return
     load = load_repos_dev if args.set == "repos_dev" else lambda *at: load_questions(*at, part=args.set)
-    arrays: dict[str, np.ndarray] = {}
-    queries = []
+    records: list[dict[str, np.ndarray]] = []
+    queries: list[list] = []
     chosen = [
         row
         for row in load(args.shared, args.repos)
@@ -113,13 +147,17 @@ def main() -> None:
         foreign = [Judged(one.query, "foreign", []) for one in elsewhere]
         with open_searcher(root) as searcher:
             for number, one in enumerate([*judged, *foreign]):
-                key = f"{len(queries)}"
-                arrays |= {f"{key}/{field}": value for field, value in record(searcher, one, 16, args.ranked).items()}
+                records.append(record(searcher, one, 16, args.ranked))
                 symbol = parse_query(one.query).is_symbol
                 queries.append([name, language, one.group, one.query, len(one.targets), symbol, number])
         print(f"{name:32} {len(judged):4} queries", file=sys.stderr, flush=True)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out, queries=np.array(json.dumps(queries)), **arrays)
+    save(args.out, queries, records)
+
+
+def save(out: Path, queries: list[list], records: list[dict[str, np.ndarray]]) -> None:
+    arrays = {f"{key}/{name}": value for key, record in enumerate(records) for name, value in record.items()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(out, queries=np.array(json.dumps(queries)), **arrays)
 
 
 if __name__ == "__main__":

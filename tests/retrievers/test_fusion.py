@@ -82,3 +82,14 @@ def test_a_query_for_a_component_is_weighed_by_the_other_set():
     assert blend.crowding_of(component) == pytest.approx(0.5)
     assert blend.crowding_of(function) == pytest.approx(0.25)
     assert blend.component_probability(parse_query("middleware")) == 0.0, "a single name is a symbol"
+
+
+def test_loose_functions_are_weighed_by_their_own_set_whatever_the_query_asks_for():
+    blend = Blend(symbol={"definition": 3.0}, loose={"dense": 2.0}, loose_reranked={"dense": 2.0, "ranker": 0.5})
+    loose = replace(blend, crowding=CROWDING, terse=0.1).for_loose_functions()
+    for query in map(parse_query, ("walk a tree", "walk_tree", "tree walker")):
+        assert loose.weights(query)[SIGNALS.index("dense")] == pytest.approx(2.0)
+        assert loose.weights(query)[SIGNALS.index("definition")] == 0.0
+        assert loose.weights_reranked(query)[1] == pytest.approx(0.5)
+        assert loose.crowding_of(query) == 0.0
+    assert Blend().for_loose_functions() == Blend()

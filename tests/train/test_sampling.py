@@ -182,3 +182,18 @@ def test_corpus_ranking_equals_a_full_sort(seed: int, depth: int, first: int) ->
     expected = np.argsort(-scores, axis=1, kind="stable")[:, first : first + depth]
     assert ranking.documents.tolist() == expected.tolist()
     assert np.allclose(ranking.positive_scores, scores[np.arange(6), training.positive], atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 9))
+def test_a_ranking_at_home_holds_the_documents_of_the_repository_alone(seed: int, depth: int) -> None:
+    random = np.random.default_rng(seed)
+    queries, documents = (random.normal(size=(count, 4)).astype(np.float32) for count in (6, 9))
+    repository = random.integers(0, 3, 9)
+    training = make_set([0, 1, 2, 3, 4, 5], texts=list(range(9)), repository=repository.tolist())
+    ranking = rank_corpus(training, queries, documents, depth=depth, same_repository=True)
+    order = np.argsort(-(queries @ documents.T), axis=1, kind="stable")
+    for query, found in enumerate(ranking.documents):
+        at_home = [row for row in order[query] if repository[row] == repository[query]][:depth]
+        assert found.tolist() == at_home + [-1] * (len(found) - len(at_home))
+        assert np.isnan(ranking.scores[query][len(at_home) :]).all()
