@@ -40,7 +40,7 @@ ENCODER_FEEDING = Feeding(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path)
-    parser.add_argument("--encoder-label", default="all-minilm-l6-v2")
+    parser.add_argument("--encoder-label", default="codeseek-encoder")
     parser.add_argument("--ranker", type=Path)
     parser.add_argument("--ranker-label", default="codeseek-ranker")
     parser.add_argument("--pairs", type=Path, required=True)

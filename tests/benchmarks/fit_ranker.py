@@ -90,7 +90,9 @@ class Measure:
         scores = first_scores(record, self._blend)
         crowding = loss_of(record, self._blend["crowding"])
         if weight:
-            read = [row for row, _ in order_without_crowding(scores, record.files, crowding)[: self._depth]]
+            ordered = [row for row, _ in order_without_crowding(scores, record.files, crowding)]
+            # Pools recorded under other weights lack the logits of a few.
+            read = [row for row in ordered if np.isfinite(record.logits[row])][: self._depth]
             rest = np.setdiff1d(np.arange(len(scores)), read)
             blended = scores[read] + weight * record.logits[read]
             if len(rest):
