@@ -16,6 +16,7 @@ from codeseek.files import MAX_FILE_BYTES
 from codeseek.fill import fill_vectors
 from codeseek.memory import DEFAULT_MEMORY_BYTES, texts_max_chars
 from codeseek.paths import CATALOGUE_NAME, index_dir, make_private_dir, resolve_root
+from codeseek.prepare import process_count
 from codeseek.stores import catalogue
 from codeseek.stores.locks import writer_lock
 from codeseek.stores.snapshot import open_index
@@ -39,6 +40,7 @@ def build_index(
     ignore: Sequence[str] = (),
     wait_s: float = 0.0,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    processes: int | None = None,
 ) -> BuildReport:
     """Brings the index of `root` up to date with its files, making it where it is missing.
 
@@ -57,6 +59,7 @@ def build_index(
         wait_s: How long to wait while another process changes the catalogue. For one that fills in vectors it always
             waits, and then does what that one left.
         memory_bytes: What the build plans with; `memory.limit_memory` also enforces it.
+        processes: At most so many read and cut files; None for as many as CPUs and memory allow.
 
     Raises:
         UsageError: If `root` is no folder.
@@ -80,6 +83,7 @@ def build_index(
         ignore=ignore,
         wait_s=wait_s,
         memory_bytes=memory_bytes,
+        processes=processes,
     )
     encoded = 0
     if vectors and name is not None and encoder is not None:
@@ -107,6 +111,7 @@ def update_index(
     ignore: Sequence[str] = (),
     wait_s: float = 0.0,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    processes: int | None = None,
 ) -> Update:
     """The catalogue's half of a build: after it the index answers by words.
 
@@ -134,6 +139,7 @@ def update_index(
             ignore=ignore,
             log=log,
             texts_max_chars=texts_max_chars(memory_bytes),
+            processes=process_count(memory_bytes) if processes is None else processes,
         )
 
     with writer_lock(folder / "lock", wait_s=wait_s):

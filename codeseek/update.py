@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codeseek.chunkers import FileChunks, chunk_file
-from codeseek.chunkers.context import encoder_text, lexical_terms, ranker_text
+from codeseek.chunkers import chunk_file
+from codeseek.chunkers.context import encoder_text
 from codeseek.errors import FileError
-from codeseek.files import content_hash, read_file, walk
+from codeseek.files import read_file, walk
+from codeseek.prepare import Job, Prepared, content_key, prepare_files
 from codeseek.stores import catalogue
 from codeseek.stores.catalogue import FileRecord, SkipRecord
 from codeseek.stores.segments import SegmentWriter, mark_dead, merge_segments
 from codeseek.stores.sqlite import Database, transaction
 from codeseek.types import Progress, Skipped, SkipReason, SourceFile
 
-__all__ = ["BuildLog", "Update", "chunk_texts", "compare_files", "content_key", "update_catalogue"]
+__all__ = ["BuildLog", "Update", "chunk_texts", "compare_files", "update_catalogue"]
 
 COMMIT_CHUNKS = 4_096  # a second or two of work
 # A file written within this time before the walk may be written again with the same time: two seconds on FAT, the
@@ -66,11 +66,6 @@ class _Pending:
     chunks: int | None = None
 
 
-def content_key(text: str) -> bytes:
-    """The key of a vector: the hash of what the encoder reads."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 def chunk_texts(root: Path, path: str) -> dict[bytes, str]:
     """What the encoder reads of one file, by key, as the file is now; empty where it cannot be read."""
     absolute = root / path
@@ -96,6 +91,7 @@ def update_catalogue(
     ignore: Sequence[str],
     log: BuildLog,
     texts_max_chars: int,
+    processes: int,
 ) -> Update:
     """Brings the catalogue up to date with the files under `root`, in as many commits as it takes.
 
@@ -104,6 +100,7 @@ def update_catalogue(
         default_max_file_bytes: Where neither is given nor remembered.
         log: Where the seconds of the stages go.
         texts_max_chars: How much of what the encoder is to read is held; the rest it reads from the files again.
+        processes: At most so many read and cut files; the index is the same.
 
     Raises:
         FileError: If the root itself cannot be read; nothing is taken as removed then.
@@ -121,14 +118,20 @@ def update_catalogue(
         removed = [record for path, record in known.items() if path not in seen]
         progress("walk", len(seen), len(seen))
     with log.timed("chunk"):
-        writer = _Writer(database, update, racy_ns, rebuild, texts_max_chars)
+        writer = _Writer(database, update, racy_ns, texts_max_chars)
         writer.remove(removed)
-        for done, source in enumerate(changed):
-            skipped = writer.add(source, known.get(catalogue.encode_path(source.path)), limit)
-            if skipped is not None:
-                skips[catalogue.encode_path(source.path)] = skipped
-            if done % PROGRESS_EVERY == 0:
-                progress("chunk", done, len(changed))
+        records = [known.get(catalogue.encode_path(source.path)) for source in changed]
+        jobs = [
+            Job(source, record.content_hash if record is not None and not rebuild else None)
+            for source, record in zip(changed, records, strict=True)
+        ]
+        with closing(prepare_files(jobs, limit, processes)) as prepared:
+            for done, (source, record, file) in enumerate(zip(changed, records, prepared, strict=True)):
+                skipped = writer.add(source, record, file)
+                if skipped is not None:
+                    skips[catalogue.encode_path(source.path)] = skipped
+                if done % PROGRESS_EVERY == 0:
+                    progress("chunk", done, len(changed))
         writer.commit()
         progress("chunk", len(changed), len(changed))
         if skips != known_skips:
@@ -178,11 +181,10 @@ def compare_files(
 class _Writer:
     """Collects changed files and commits them when they make a batch."""
 
-    def __init__(self, database: Database, update: Update, racy_ns: int, rebuild: bool, texts_max_chars: int) -> None:
+    def __init__(self, database: Database, update: Update, racy_ns: int, texts_max_chars: int) -> None:
         self._database = database
         self._update = update
         self._racy_ns = racy_ns
-        self._rebuild = rebuild
         self._segment = SegmentWriter()
         self._pending: list[_Pending] = []
         self._removed: list[FileRecord] = []
@@ -195,26 +197,20 @@ class _Writer:
         self._removed.extend(records)
         self._update.removed_files += len(self._removed) - before
 
-    def add(self, source: SourceFile, known: FileRecord | None, max_file_bytes: int) -> SkipRecord | None:
-        """Reads and chunks a file; commits when the batch is full. Returns why it is left out, where it is."""
-        data = read_file(source, max_file_bytes=max_file_bytes)
-        if isinstance(data, Skipped):
-            return self._leave_out(source, known, data)
-        digest = content_hash(data)
-        if known is not None and known.content_hash == digest and not self._rebuild:
-            self._pending.append(_Pending(source, digest, known))
+    def add(self, source: SourceFile, known: FileRecord | None, prepared: Prepared | Skipped) -> SkipRecord | None:
+        """Takes a file in; commits when the batch is full. Returns why it is left out, where it is."""
+        if isinstance(prepared, Skipped):
+            return self._leave_out(source, known, prepared)
+        if prepared.segment is None:
+            self._pending.append(_Pending(source, prepared.content_hash, known))
             return None
-        chunked = _chunk(source.path, data)
-        if isinstance(chunked, Skipped):
-            return self._leave_out(source, known, chunked)
-        for chunk in chunked.chunks:
-            text = encoder_text(chunk)
-            key = content_key(text)
-            self._segment.add(chunk, lexical_terms(chunk), key, ranker_text(chunk))
+        self._segment.extend(prepared.segment)
+        for key, text in zip(prepared.segment.keys, prepared.texts, strict=True):
             if self._text_chars < self._texts_max_chars and key not in self._update.texts:
                 self._update.texts[key] = text
                 self._text_chars += len(text)
-        self._pending.append(_Pending(source, digest, known, chunked.language, len(chunked.chunks)))
+        chunks = len(prepared.segment)
+        self._pending.append(_Pending(source, prepared.content_hash, known, prepared.language, chunks))
         self._update.updated_files += 1
         if len(self._segment) >= COMMIT_CHUNKS:
             self.commit()
@@ -279,10 +275,3 @@ class _Writer:
             ),
         ).fetchall()
         return rows[0][0]
-
-
-def _chunk(path: str, data: bytes) -> FileChunks | Skipped:
-    try:
-        return chunk_file(path, data)
-    except (RecursionError, MemoryError) as error:  # a bound of the parser that a hostile file may reach
-        return Skipped(path, SkipReason.UNREADABLE, f"cannot be parsed: {type(error).__name__}")

@@ -25,7 +25,7 @@ PACKAGE = ROOT / "codeseek"
 FOUNDATION = {"types", "errors"}
 TOOLS = {"languages", "files", "watch", "ignore", "wildmatch", "device", "memory", "paths", "config"}
 STAGES = {"chunkers", "encoders", "stores", "indexes", "retrievers", "rankers"}
-JOBS = {"build", "fill", "background", "update", "verify", "maintenance", "cascade", "search"}
+JOBS = {"build", "fill", "background", "update", "prepare", "verify", "maintenance", "cascade", "search"}
 STUDIES = {"train", "evaluate"}
 
 # Part -> the parts that it may import.

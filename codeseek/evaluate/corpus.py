@@ -16,13 +16,13 @@ import numpy as np
 
 from codeseek.chunkers.context import encoder_text, lexical_terms, ranker_text
 from codeseek.paths import CATALOGUE_NAME
+from codeseek.prepare import content_key
 from codeseek.stores import catalogue
 from codeseek.stores.segments import SegmentWriter
 from codeseek.stores.snapshot import Index
 from codeseek.stores.sqlite import Database, transaction, translated
 from codeseek.stores.vectors import KEY_DTYPE, open_vectors
 from codeseek.types import Chunk, Encoder, Progress
-from codeseek.update import content_key
 
 __all__ = ["Corpus", "open_corpus"]
 

@@ -151,6 +151,14 @@ class SegmentWriter:
             )
         )
 
+    def extend(self, other: SegmentWriter) -> None:
+        """Adds the chunks of another one after its own."""
+        numbers = np.fromiter(map(self.vocabulary.__getitem__, other.vocabulary), np.uint32, len(other.vocabulary))
+        self.occurrences.frombytes(numbers[np.frombuffer(other.occurrences, np.uint32)].tobytes())
+        self.field_lengths.extend(other.field_lengths)
+        self.keys.extend(other.keys)
+        self.rows.extend(other.rows)
+
     def write(self, database: Database, file_ids: Sequence[int]) -> int:
         """Writes the segment, or as many as it takes, inside the caller's transaction.
 
