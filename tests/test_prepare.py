@@ -37,6 +37,7 @@ def jobs(root: Path) -> list[Job]:
 @pytest.fixture(autouse=True)
 def everything_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "MIN_BYTES", 0)
+    monkeypatch.setenv("PYTHONPATH", str(Path(prepare.__file__).parents[1]))  # where it is not installed
 
 
 def rows_of(prepared: Prepared | Skipped) -> object:
