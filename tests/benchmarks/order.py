@@ -4,12 +4,12 @@
     codeseek train cross ... --source in-batch --out runs/rr
     codeseek train cross ... --source ps --dual DUAL --dual-at-home --out runs/ps
     python tests/benchmarks/order.py mined/dev --dual DUAL --rankers rr=runs/rr ps=runs/ps [--queries N]
-        [--depths K ...]
+        [--depths K ...] [--curve 7000=runs/ps_7000 ...]
 
 The repositories of `mined/dev` were not trained on. Each query is answered in its own repository: the dual-encoder
 ranks every function, and each ranker rescores the first K. `alone` is the ranker's order, `blended` adds its logit to
 the cosine with the weight that is best on the other half of the repositories. MRR at 10; intervals and differences by
-bootstrap over queries, in pairs.
+bootstrap over queries, in pairs. `--curve` names rankers by the pairs that they saw, for a line each.
 """
 
 from __future__ import annotations
@@ -111,11 +111,13 @@ def main() -> None:
     parser.add_argument("mined", type=Path)
     parser.add_argument("--dual", required=True)
     parser.add_argument("--rankers", nargs="+", required=True, metavar="NAME=DIR", help="weakest expected first")
+    parser.add_argument("--curve", nargs="+", default=[], metavar="PAIRS=DIR")
     parser.add_argument("--queries", type=int, default=0, help="drawn from all; 0 for all")
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 50])
     args = parser.parse_args()
     rankers = dict(entry.split("=", 1) for entry in args.rankers)
-    pools = build_pools(args.mined, args.dual, rankers, args.queries, max(args.depths))
+    curve = dict(entry.split("=", 1) for entry in args.curve)
+    pools = build_pools(args.mined, args.dual, rankers | curve, args.queries, max(args.depths))
     recall = "  ".join(f"@{depth} {pools.relevant[:, :depth].any(axis=1).mean():.3f}" for depth in args.depths)
     print(f"{len(pools.cosines)} queries of {len(set(pools.repositories))} repositories; recall {recall}")
     dual = reciprocal_ranks(pools.cosines, pools.relevant)
@@ -131,6 +133,13 @@ def main() -> None:
                     f"{(values - before).mean():+.4f} ({low:+.4f} to {high:+.4f})"
                 )
                 before, before_name = values, name
+    for name in curve:
+        line = "  ".join(
+            f"top {depth} alone {rescored(pools, name, depth, None).mean():.4f} blended "
+            f"{blended(pools, name, depth).mean():.4f}"
+            for depth in args.depths
+        )
+        print(f"after {name} pairs: {line}")
 
 
 if __name__ == "__main__":
