@@ -112,6 +112,10 @@ def cross(
     teacher_temperature: Annotated[
         float, typer.Option("--teacher-temperature", metavar="X", help="Multiplies both scores.")
     ] = 1.0,
+    residual: Annotated[
+        float,
+        typer.Option("--residual", metavar="X", min=0, help="Add X times the ranking's score: learn what it lacks."),
+    ] = 0.0,
     dev_pairs: DevPairsOption = None,
     dev_documents: DevDocumentsOption = None,
     dev_ranking: DevRankingOption = None,
@@ -197,6 +201,7 @@ def cross(
             teacher_weight=teacher_weight if teacher is not None else 0.0,
             teacher_loss=parse_choice("--teacher-loss", teacher_loss, ("kl", "margin-mse")),
             teacher_temperature=teacher_temperature,
+            residual=residual,
         ),
     )
     with _Interruptible() as interruptible:

@@ -25,6 +25,7 @@ class CrossBatch:
         documents: [B, 1 + M] rows of documents, the positive first, -1 where a negative is missing.
         passes: The inputs; their `rows` number the cells of `documents`, row by row.
         teacher: [B, 1 + M] the teacher's scores, NaN where unknown; None without a teacher.
+        first_stage: [B, 1 + M] the first stage's scores; None where the loss does not hold them.
         inputs: Pairs that all processes together read.
         seed: Of the dropout.
     """
@@ -32,6 +33,7 @@ class CrossBatch:
     documents: np.ndarray
     passes: list[Padded]
     teacher: np.ndarray | None
+    first_stage: np.ndarray | None
     inputs: int
     seed: int
 
@@ -51,10 +53,12 @@ class CrossObjective:
         options: CrossOptions,
         *,
         teacher: TeacherScores | None = None,
+        first_stage: TeacherScores | None = None,
         world: World | None = None,
     ) -> None:
         self.model = model
-        self._assembler, self._source, self._options, self._teacher = assembler, source, options, teacher
+        self._assembler, self._source, self._options = assembler, source, options
+        self._teacher, self._first_stage = teacher, first_stage
         self._world = world or World()
 
     def prepare(self, queries: np.ndarray, random: np.random.Generator) -> CrossBatch:
@@ -68,13 +72,18 @@ class CrossObjective:
         padded = self._assembler.pairs(asked, documents.reshape(-1)[present])
         passes = [Padded(present[one.rows], one.ids, one.types, one.mask, one.graph) for one in padded]
         teacher = None if self._teacher is None else self._teacher.lookup(queries, documents)
-        return CrossBatch(documents, passes, teacher, int((whole >= 0).sum()), seed)
+        first_stage = None
+        if self._first_stage is not None:
+            first_stage = _with_unlisted(self._first_stage.lookup(queries, documents))
+        return CrossBatch(documents, passes, teacher, first_stage, int((whole >= 0).sum()), seed)
 
     def backward(self, batch: CrossBatch, scale: float) -> float:
         device = next(self.model.parameters()).device
         torch.manual_seed(batch.seed)
         scores = self._scores(batch, device)
         present = torch.from_numpy(batch.documents >= 0).to(device)
+        if batch.first_stage is not None:
+            scores = scores + self._options.residual * torch.from_numpy(batch.first_stage).to(device)
         loss = listwise_cross_entropy(scores, present, self._options.temperature)
         if batch.teacher is not None and self._options.teacher_weight:
             weight = self._options.teacher_weight
@@ -101,3 +110,9 @@ class CrossObjective:
         if self._options.teacher_loss == "margin-mse":
             return margin_mse(scores, target, known)
         return listwise_divergence(scores, target, known, self._options.teacher_temperature)
+
+
+def _with_unlisted(scores: np.ndarray) -> np.ndarray:
+    """[B, 1 + M] without NaN: what the first stage did not list gets the worst score of its row, or 0."""
+    worst = np.where(np.isnan(scores), np.inf, scores).min(axis=1, keepdims=True)
+    return np.where(np.isnan(scores), np.where(np.isfinite(worst), worst, 0.0), scores).astype(np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 
 from codeseek.device import resolve_device
 from codeseek.encoders.feeding import Feeding
-from codeseek.errors import FileError
+from codeseek.errors import FileError, UsageError
 from codeseek.train.cross import CrossObjective
 from codeseek.train.development import DevelopmentPools, Scorer, cross_scorer, dual_scorer, reranking_measures
 from codeseek.train.dual import DualObjective
@@ -66,7 +66,21 @@ def train_cross(
         teacher = None
         if job.data.teacher is not None:
             teacher = TeacherScores(setting.training, load_ranking(job.data.teacher, setting.training, job.data.depth))
-        objective = CrossObjective(world.wrap(model), assembler, source, job.options, teacher=teacher, world=world)
+        first_stage = None
+        if job.options.residual:
+            if job.data.ranking is None:
+                raise UsageError("a residual needs the first stage's scores", hint="--ranking FILE")
+            ranking = load_ranking(job.data.ranking, setting.training, job.data.depth)
+            first_stage = TeacherScores(setting.training, ranking)
+        objective = CrossObjective(
+            world.wrap(model),
+            assembler,
+            source,
+            job.options,
+            teacher=teacher,
+            first_stage=first_stage,
+            world=world,
+        )
 
         def save(folder: Path) -> None:
             save_cross(model, setting.tokenizer, _described(feeding, job), folder)

@@ -29,6 +29,8 @@ class CrossOptions:
     teacher_weight: Share of the distillation loss, in [0, 1].
     teacher_loss: `kl` or `margin-mse`.
     teacher_temperature: Multiplies student's and teacher's scores in `kl`.
+    residual: Multiplies the first stage's score, which is added before the softmax: the ranker then learns what to add
+        to that score, which is how a search blends them. 0 for the paper's loss.
     """
 
     negatives: int = 7
@@ -37,6 +39,7 @@ class CrossOptions:
     teacher_weight: float = 0.0
     teacher_loss: str = "kl"
     teacher_temperature: float = 1.0
+    residual: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

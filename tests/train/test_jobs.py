@@ -200,6 +200,17 @@ def test_a_teacher_takes_part(checkpoint: Callable[[str], Path], corpus: Path, l
     assert losses(run(plain)) != losses(run(taught))
 
 
+def test_a_residual_takes_the_first_stages_scores_into_the_loss(
+    checkpoint: Callable[[str], Path], corpus: Path
+) -> None:
+    plain = cross_job(checkpoint("bert"), corpus, "plain", loop=replace(LOOP, max_steps=1))
+    residual = replace(plain, out=corpus / "residual", options=replace(plain.options, residual=1.0))
+    assert losses(run(plain)) != losses(run(residual))
+    nothing = replace(residual, out=corpus / "nothing", source=Source.RANDOM, data=replace(plain.data, ranking=None))
+    with pytest.raises(UsageError, match="needs the first stage's scores"):
+        run(nothing)
+
+
 def test_schedule_rises_falls_and_follows_the_clock() -> None:
     factors = [learning_rate_factor(progress / 10, 0.2) for progress in range(11)]
     assert factors[:3] == [0.0, 0.5, 1.0]

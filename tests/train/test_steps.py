@@ -217,3 +217,28 @@ def test_layers_can_be_chosen_and_frozen(checkpoint: Callable[[str], Path]) -> N
     assert not any(one.requires_grad for one in upper.embeddings.parameters())
     lower = load_trunk(checkpoint("bert"), TrunkOptions(freeze_layers=1))
     assert [next(layer.parameters()).requires_grad for layer in lower.encoder.layer] == [False, True]
+
+
+def test_a_residual_is_added_to_the_scores_and_worst_where_nothing_is_known(
+    checkpoint: Callable[[str], Path], corpus: Path
+) -> None:
+    tiny = Tiny(checkpoint("bert"), corpus)
+    model = CrossEncoder(tiny.trunk)
+    known = np.array([[3.0, 1.0, np.nan], [np.nan, np.nan, np.nan], [2.0, np.nan, 5.0]], np.float32)
+
+    class Known:
+        def lookup(self, queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+            return known
+
+    source = InBatchNegatives(tiny.training, Relevance(tiny.training))
+    objectives = [
+        CrossObjective(model, tiny.assembler(1000), source, CrossOptions(negatives=2, bf16=False, residual=2.0), **more)
+        for more in ({}, {"first_stage": Known()})
+    ]
+    plain, residual = (one.prepare(ROWS[:3], np.random.default_rng(0)) for one in objectives)
+    expected = torch.tensor([[3.0, 1.0, 1.0], [0.0, 0.0, 0.0], [2.0, 2.0, 5.0]])
+    assert torch.equal(torch.from_numpy(residual.first_stage), expected)
+    with torch.inference_mode():
+        scores = objectives[0]._scores(plain, torch.device("cpu"))
+        wanted = listwise_cross_entropy(scores + 2.0 * expected, torch.ones(3, 3, dtype=torch.bool), 1.0)
+    assert objectives[1].backward(residual, 1.0) == pytest.approx(float(wanted), rel=1e-5)
