@@ -4,7 +4,7 @@
     codeseek train cross ... --source in-batch --out runs/rr
     codeseek train cross ... --source ps --dual DUAL --dual-at-home --out runs/ps
     python tests/benchmarks/order.py mined/dev --dual DUAL --rankers rr=runs/rr ps=runs/ps [--queries N]
-        [--depths K ...] [--curve 7000=runs/ps_7000 ...]
+        [--max-functions N] [--depths K ...] [--curve 7000=runs/ps_7000 ...]
 
 The repositories of `mined/dev` were not trained on. Each query is answered in its own repository: the dual-encoder
 ranks every function, and each ranker rescores the first K. `alone` is the ranker's order, `blended` adds its logit to
@@ -43,11 +43,22 @@ def read_lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def build_pools(mined: Path, dual: str, rankers: dict[str, str], queries: int, depth: int) -> Pools:
+def thin_out(documents: list[dict], wanted: set[str], most: int) -> list[dict]:
+    """The documents that a query wants, and others drawn evenly up to `most`; 0 for all."""
+    if not most:
+        return documents
+    targets = [document for document in documents if document["document_id"] in wanted]
+    others = [document for document in documents if document["document_id"] not in wanted]
+    drawn = np.random.default_rng(0).permutation(len(others))[: max(0, most - len(targets))]
+    return targets + [others[at] for at in drawn]
+
+
+def build_pools(mined: Path, dual: str, rankers: dict[str, str], queries: int, depth: int, most: int) -> Pools:
     documents: dict[str, list[dict]] = defaultdict(list)
     for document in read_lines(mined / "documents.jsonl"):
         documents[document["repository"]].append(document)
     pairs = read_lines(mined / "pairs.jsonl")
+    wanted = {pair["document_id"] for pair in pairs}
     drawn = np.random.default_rng(0).permutation(len(pairs))[:queries] if queries else np.arange(len(pairs))
     by_repository: dict[str, list[dict]] = defaultdict(list)
     for row in sorted(drawn.tolist()):
@@ -57,8 +68,9 @@ def build_pools(mined: Path, dual: str, rankers: dict[str, str], queries: int, d
     cosines, relevant, homes = [], [], []
     logits: dict[str, list[np.ndarray]] = defaultdict(list)
     for repository, asked in by_repository.items():
-        texts = [document["text"] for document in documents[repository]]
-        names = [document["document_id"] for document in documents[repository]]
+        kept = thin_out(documents[repository], wanted, most)
+        texts = [document["text"] for document in kept]
+        names = [document["document_id"] for document in kept]
         product = encoder.encode_queries([pair["query"] for pair in asked]) @ encoder.encode_documents(texts).T
         for pair, scores in zip(asked, product, strict=True):
             best = np.argsort(-scores, kind="stable")[:depth]
@@ -113,11 +125,12 @@ def main() -> None:
     parser.add_argument("--rankers", nargs="+", required=True, metavar="NAME=DIR", help="weakest expected first")
     parser.add_argument("--curve", nargs="+", default=[], metavar="PAIRS=DIR")
     parser.add_argument("--queries", type=int, default=0, help="drawn from all; 0 for all")
+    parser.add_argument("--max-functions", type=int, default=0, help="of a repository; 0 for all")
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 50])
     args = parser.parse_args()
     rankers = dict(entry.split("=", 1) for entry in args.rankers)
     curve = dict(entry.split("=", 1) for entry in args.curve)
-    pools = build_pools(args.mined, args.dual, rankers | curve, args.queries, max(args.depths))
+    pools = build_pools(args.mined, args.dual, rankers | curve, args.queries, max(args.depths), args.max_functions)
     recall = "  ".join(f"@{depth} {pools.relevant[:, :depth].any(axis=1).mean():.3f}" for depth in args.depths)
     print(f"{len(pools.cosines)} queries of {len(set(pools.repositories))} repositories; recall {recall}")
     dual = reciprocal_ranks(pools.cosines, pools.relevant)
