@@ -25,6 +25,10 @@ def mine(
         list[str] | None,
         typer.Option("--kinds", metavar="KIND", help="Sources: documentation,commit,test.  [default: all]"),
     ] = None,
+    questions: Annotated[
+        list[Path] | None,
+        typer.Option("--questions", metavar="FILE", help="Written questions too, tab-separated; repeatable."),
+    ] = None,
     variants: Annotated[
         bool, typer.Option("--variants/--no-variants", help="Also without the function's name, and as keywords.")
     ] = True,
@@ -35,7 +39,9 @@ def mine(
     dev_share: Annotated[
         float, typer.Option("--dev-share", min=0, max=1, help="Share of the repositories kept for development.")
     ] = 0.1,
-    max_pairs: Annotated[int, typer.Option("--max-pairs", min=0, help="Of one repository; 0 for all.")] = 0,
+    max_pairs: Annotated[
+        int, typer.Option("--max-pairs", min=0, help="Of one repository, beside questions; 0 for all.")
+    ] = 0,
     max_chunks: Annotated[int, typer.Option("--max-chunks", min=0, help="Of one repository; 0 for all.")] = 0,
     max_commits: Annotated[int, typer.Option("--max-commits", min=0, help="Newest commits read.")] = 2000,
     reader: Annotated[
@@ -59,6 +65,7 @@ def mine(
     from codeseek.paths import resolve_root
     from codeseek.train.exclusions import load_exclusions
     from codeseek.train.mining import KINDS, MiningOptions, Reader, mine_repositories
+    from codeseek.train.written_queries import load_questions
 
     config = load_config()
     options = MiningOptions(
@@ -77,6 +84,7 @@ def mine(
     if len(set(folders)) < len(folders):
         raise UsageError("a repository is named twice", hint="name each repository once")
     exclusions = load_exclusions(exclude)
+    written = load_questions(questions or [])
     models = load_models(
         None if no_vectors else encoder or config.encoder,
         None,
@@ -86,7 +94,14 @@ def mine(
     )
     with ProgressReport(f"mining {len(folders)} repositories", quiet_s=0) as progress:
         report = mine_repositories(
-            folders, out, models.encoder, options, exclusions, blend=models.blend, progress=progress
+            folders,
+            out,
+            models.encoder,
+            options,
+            exclusions,
+            questions=written,
+            blend=models.blend,
+            progress=progress,
         )
         seconds = progress.seconds
     for name, facts in report.repositories.items():

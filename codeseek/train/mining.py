@@ -1,5 +1,7 @@
 """From repositories to training data: queries with the functions that answer them, and what the real retriever finds.
 
+Queries come from documentation, commits, tests, and from files of written questions.
+
 A repository is read once. A share of its documented definitions is served without documentation, and only those are
 the targets of queries made from documentation: the others keep theirs, so that a model cannot learn that the right
 answer is the one without a comment. The retriever then searches that very corpus, so positives and negatives are
@@ -14,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -39,6 +41,7 @@ from codeseek.train.mining_filters import Rejection
 from codeseek.train.near_duplicates import NearDuplicates
 from codeseek.train.tested_functions import mine_tests
 from codeseek.train.undocumented import without_documentation
+from codeseek.train.written_queries import Question, match_questions
 from codeseek.types import Chunk, Encoder, Progress, Skipped
 
 __all__ = ["MiningOptions", "MiningReport", "Reader", "mine_queries", "mine_repositories", "read_repository"]
@@ -54,6 +57,7 @@ class Reader(StrEnum):
 
 
 KINDS = ("documentation", "commit", "test")
+WRITTEN_KINDS = ("question", "symbol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,8 @@ class MiningOptions:
     bare_share: Share of the documented definitions that are served without their documentation.
     depth: Documents kept of each ranking.
     dev_share: Share of the repositories that go into the development split.
-    max_pairs: Of one repository; 0 for all. Drawn evenly, so that no repository fills the set.
-    max_chunks: Of one repository; 0 for all. Whole files, drawn evenly.
+    max_pairs: Of one repository, beside written questions; 0 for all. Drawn evenly: no repository fills the set.
+    max_chunks: Of one repository; 0 for all. Whole files, drawn evenly after those that questions ask for.
     max_commits: Newest commits read.
     reader: Whose text is written.
     seed: Of what is drawn.
@@ -108,20 +112,28 @@ def draw(seed: int, text: str) -> float:
     return int.from_bytes(digest, "little") / 2**64
 
 
-def read_repository(root: Path, *, max_chunks: int = 0, seed: int = 0) -> Files:
+def read_repository(root: Path, *, max_chunks: int = 0, seed: int = 0, wanted: Collection[str] = ()) -> Files:
     """The chunks of a repository by path, each with its id `path:first-last`; copies of others' code are left out.
+
+    Args:
+        root: The checkout.
+        max_chunks: Stop after the file that reaches them; 0 for all.
+        seed: Of the order in which files are drawn.
+        wanted: Paths that come first, all of them.
 
     Raises:
         FileError: If the root cannot be read.
     """
     found = [entry for entry in walk(root) if not isinstance(entry, Skipped) and not path_flags(entry.path)[2]]
     if max_chunks:
-        found.sort(key=lambda entry: draw(seed, entry.path))
+        found.sort(key=lambda entry: (entry.path not in wanted, draw(seed, entry.path)))
     files: Files = {}
     count = 0
     for entry in found:
+        if max_chunks and count >= max_chunks and entry.path not in wanted:
+            break
         data = read_file(entry)
-        if isinstance(data, Skipped) or (max_chunks and count >= max_chunks):
+        if isinstance(data, Skipped):
             continue
         try:
             chunks = chunk_file(entry.path, data).chunks
@@ -132,10 +144,16 @@ def read_repository(root: Path, *, max_chunks: int = 0, seed: int = 0) -> Files:
     return dict(sorted(files.items()))
 
 
-def mine_queries(root: Path, files: Files, options: MiningOptions, rejected: Counter[Rejection]) -> list[MinedQuery]:
+def mine_queries(
+    root: Path,
+    files: Files,
+    options: MiningOptions,
+    rejected: Counter[Rejection],
+    questions: Sequence[Question] = (),
+) -> list[MinedQuery]:
     """All queries that a repository gives, those from documentation for every documented definition."""
     chunks = [entry for entries in files.values() for entry in entries]
-    queries: list[MinedQuery] = []
+    queries = list(match_questions(questions, files, rejected))
     if "documentation" in options.kinds:
         queries += mine_documentation(chunks, rejected, variants=options.variants)
     if "commit" in options.kinds:
@@ -152,6 +170,7 @@ def mine_repositories(
     options: MiningOptions,
     exclusions: Exclusions,
     *,
+    questions: Mapping[str, Sequence[Question]] | None = None,
     blend: Blend | None = None,
     progress: Progress | None = None,
 ) -> MiningReport:
@@ -163,6 +182,7 @@ def mine_repositories(
         encoder: Of the hybrid retriever that finds the negatives; None for words alone.
         options: What to mine.
         exclusions: Enforced before anything is read.
+        questions: Written ones by repository, as `load_questions` returns them.
         blend: The retriever's weights.
         progress: Told the stages "repository", and those of building an index.
 
@@ -184,7 +204,7 @@ def mine_repositories(
                 split = "dev" if _is_dev(names[at], options) else "train"
                 identity = names[at].full if len({name.full for name in names}) == len(names) else str(roots[at])
                 miner = _Miner(identity, encoder, blend or Blend(), options, duplicates, progress)
-                facts = miner.mine(roots[at], splits[split])
+                facts = miner.mine(roots[at], (questions or {}).get(names[at].full, ()), splits[split])
                 report.repositories[identity] = facts | {"split": split}
                 report.pairs[split] += facts["pairs"]
                 report.kinds.update(facts["kinds"])
@@ -253,11 +273,12 @@ class _Miner:
         self._progress = progress
         self._rejected: Counter[Rejection] = Counter()
 
-    def mine(self, root: Path, split: _Split) -> dict[str, Any]:
+    def mine(self, root: Path, questions: Sequence[Question], split: _Split) -> dict[str, Any]:
         """Writes the pairs, documents and rankings of one repository; returns its counts."""
         options = self._options
-        files = read_repository(root, max_chunks=options.max_chunks, seed=options.seed)
-        queries = mine_queries(root, files, options, self._rejected)
+        wanted = frozenset(question.path for question in questions)
+        files = read_repository(root, max_chunks=options.max_chunks, seed=options.seed, wanted=wanted)
+        queries = mine_queries(root, files, options, self._rejected, questions)
         bare = {
             query.targets[0]
             for query in queries
@@ -285,13 +306,18 @@ class _Miner:
 
     def _keep(self, queries: Sequence[MinedQuery], bare: set[str], documents: Mapping[str, str]) -> list[MinedQuery]:
         """The queries to write: of bare documents where they come from documentation, one of near-duplicate targets."""
-        usable = [query for query in queries if query.kind in ("commit", "test") or query.targets[0] in bare]
+        written = [query for query in queries if query.kind in WRITTEN_KINDS]
+        usable = [
+            query
+            for query in queries
+            if query.kind in ("commit", "test") or (query.kind not in WRITTEN_KINDS and query.targets[0] in bare)
+        ]
         if self._options.max_pairs and len(usable) > self._options.max_pairs:
             usable.sort(key=lambda query: draw(self._options.seed, f"{query.kind}\0{query.text}"))
             usable = usable[: self._options.max_pairs]
         fresh: dict[str, bool] = {}
         kept = []
-        for query in usable:
+        for query in written + usable:
             target = query.targets[0]
             if target not in fresh:
                 fresh[target] = not self._duplicates.add(documents[target])
@@ -310,8 +336,7 @@ class _Miner:
             split.write("documents", document | {"language": chunks[name].language or ""})
         with open_corpus(served, self._encoder, progress=self._progress) as corpus:
             rankings = self._rankings(corpus, queries)
-            for query, ranking in zip(queries, rankings, strict=True):
-                target = query.targets[0]
+            for query, (target, ranking) in zip(queries, rankings, strict=True):
                 query_id = f"{split.queries}"
                 split.queries += 1
                 split.write(
@@ -328,8 +353,11 @@ class _Miner:
                 )
                 split.write("ranking", {"query_id": query_id} | ranking)
 
-    def _rankings(self, corpus: Corpus, queries: Sequence[MinedQuery]) -> list[dict[str, Any]]:
-        """What the hybrid retriever finds in this repository for each query, without further targets of the query."""
+    def _rankings(self, corpus: Corpus, queries: Sequence[MinedQuery]) -> list[tuple[str, dict[str, Any]]]:
+        """The positive of each query, and what the hybrid retriever finds in this repository without further targets.
+
+        Of the chunks that answer a written question equally well, the positive is the one that is found first.
+        """
         retriever = HybridRetriever(corpus.index, self._blend)
         parsed = [parse_query(query.text) for query in queries]
         vectors: Sequence[np.ndarray | None] = [None] * len(queries)
@@ -338,17 +366,20 @@ class _Miner:
         rankings = []
         for query, question, vector in zip(queries, parsed, vectors, strict=True):
             pool = retriever.retrieve(question, vector)
-            also_right = set(query.targets[1:])
+            found = [corpus.ids[position] for position in pool.positions]
+            target = query.targets[0]
+            if query.kind in WRITTEN_KINDS:
+                target = next((name for name in found if name in query.targets), target)
+            also_right = set(query.targets) - {target}
             names, scores = [], []
             record: dict[str, Any] = {}
-            for position, score in zip(pool.positions, pool.scores, strict=True):
-                name = corpus.ids[position]
-                if name == query.targets[0]:
+            for name, score in zip(found, pool.scores, strict=True):
+                if name == target:
                     record["positive_score"] = round(float(score), 4)
                 if name not in also_right and len(names) < self._options.depth:
                     names.append(self._id(name))
                     scores.append(round(float(score), 4))
-            rankings.append({"documents": names, "scores": scores} | record)
+            rankings.append((target, {"documents": names, "scores": scores} | record))
         return rankings
 
     def _id(self, name: str) -> str:

@@ -53,6 +53,7 @@ class Rejection(StrEnum):
     SHORT_DOCUMENT = "code too short"
     LEAK = "text still in the code"
     NEAR_DUPLICATE = "near-duplicate of another pair's code"
+    NO_ANSWER = "no code at a question's lines"
 
 
 def judge_query(text: str, *, min_words: int = MIN_WORDS) -> Rejection | None:

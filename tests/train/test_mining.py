@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,15 @@ import pytest
 from fakes.word_encoder import WordEncoder
 
 from codeseek.cli.app import run
-from codeseek.errors import DataError, UsageError
+from codeseek.errors import DataError, FileError, UsageError
 from codeseek.evaluate import models
 from codeseek.evaluate.stages import Models
 from codeseek.retrievers.fusion import Blend
 from codeseek.train.data import load_training_set
 from codeseek.train.exclusions import check_allowed, load_exclusions, pack_exclusions, read_repository_name
-from codeseek.train.mining import MiningOptions, mine_repositories
+from codeseek.train.mining import MiningOptions, mine_repositories, read_repository
 from codeseek.train.rankings import load_ranking
+from codeseek.train.written_queries import load_questions, match_questions
 
 LIST = Path("/work/shared/bench/excluded_repos.txt")
 VERBS = "collect combine filter measure order print reduce shift store split".split()
@@ -121,6 +124,71 @@ def test_pairs_and_chunks_can_be_bounded(roots: list[Path], tmp_path: Path) -> N
     assert facts["chunks"] == 3
 
 
+def write_questions(path: Path, *lines: tuple[str, ...]) -> Path:
+    path.write_text("".join("\t".join(line) + "\n" for line in lines))
+    return path
+
+
+def test_written_questions_become_pairs_beside_what_is_mined(roots: list[Path], tmp_path: Path) -> None:
+    name = sorted(path.name for path in (roots[0] / "src").iterdir())[-1]
+    function = re.search(r"def (\w+)", (roots[0] / "src" / name).read_text())[1]
+    home = "Someone+project0"
+    file = write_questions(
+        tmp_path / "questions.tsv",
+        (home, f"src/{name}", "1-9", function, "intent", "what puts things where they belong"),
+        (home, f"src/{name}", "1-9", function, "symbol", f"{function}()"),
+        (home, f"src/{name}", "1-9", function, "file", "where things are put"),
+        (home, "src/none.py", "1-9", "none", "intent", "what is not there"),
+        ("someone+elsewhere", f"src/{name}", "1-9", function, "intent", "what another repository does"),
+    )
+    report = mine_repositories(
+        roots[:1],
+        tmp_path / "out",
+        WordEncoder(),
+        MiningOptions(dev_share=0.0, max_pairs=2, max_chunks=1),
+        load_exclusions(),
+        questions=load_questions([file]),
+    )
+    pairs = read(tmp_path / "out/train/pairs.jsonl")
+    assert [(pair["kind"], pair["query"]) for pair in pairs[:3]] == [
+        ("question", "what puts things where they belong"),
+        ("symbol", f"{function}()"),
+        ("question", "where things are put"),
+    ]
+    assert all(f"def {function}(" in pair["document"] for pair in pairs[:3])
+    assert len(pairs) == 3 + 2
+    assert report.rejected["no code at a question's lines"] == 1
+
+
+def test_a_question_takes_the_definition_that_its_lines_are_about(tmp_path: Path) -> None:
+    root = tmp_path / "someone+shapes"
+    root.mkdir()
+    body = "".join(f"        self.side_{row} = {row} * scale + offset\n" for row in range(8))
+    (root / "shapes.py").write_text(
+        f"import math\n\nclass Square:\n    def resize(self, scale, offset):\n{body}"
+        f"\n    def rotate(self, scale, offset):\n{body.replace('side', 'angle')}"
+    )
+    file = write_questions(
+        tmp_path / "questions.tsv",
+        (root.name, "shapes.py", "4-12", "Square.resize", "intent", "make it bigger"),
+        (root.name, "shapes.py", "14-22", "rotate", "intent", "turn it"),
+    )
+    files = read_repository(root)
+    found = match_questions(load_questions([file])["someone/shapes"], files, Counter())
+    chunks = dict(entry for entries in files.values() for entry in entries)
+    assert [[chunks[name].name for name in query.targets] for query in found] == [["resize"], ["rotate"]]
+
+
+def test_a_question_that_does_not_fit_the_format_is_named(tmp_path: Path) -> None:
+    file = write_questions(
+        tmp_path / "q.tsv", ("a+b", "x.py", "1-2", "f", "how", "why"), ("a+b", "x.py", "7", "f", "", "")
+    )
+    with pytest.raises(DataError, match=r"q\.tsv:2 is not repository, path"):
+        load_questions([file])
+    with pytest.raises(FileError, match="cannot read"):
+        load_questions([tmp_path / "none.tsv"])
+
+
 def test_nothing_to_mine_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "someone+empty").mkdir()
     with pytest.raises(DataError, match="nothing was mined"):
@@ -212,8 +280,12 @@ def test_the_command_mines_and_reports(
     command: Callable[..., tuple[int, str]], roots: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    code, err = command(*map(str, roots[:2]), "--out", str(out), "--dev-share", "0", "--kinds", "documentation")
+    name = sorted(path.name for path in (roots[0] / "src").iterdir())[0]
+    file = write_questions(tmp_path / "q.tsv", (roots[0].name, f"src/{name}", "1-9", "f", "how", "what is done here"))
+    options = ["--dev-share", "0", "--kinds", "documentation", "--questions", str(file)]
+    code, err = command(*map(str, roots[:2]), "--out", str(out), *options)
     assert code == 0
+    assert "1 question" in err
     assert f"training and 0 development pairs in {out}" in err
     record = json.loads((out / "report.json").read_text())
     assert sum(record["pairs"].values()) == len(read(out / "train/pairs.jsonl"))
