@@ -185,6 +185,17 @@ def test_a_hub_id_offline_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.hint == "unset HF_HUB_OFFLINE to download it"
 
 
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def refuse(self: object, name: str, *, timeout: float) -> None:
+        raise ConnectionError(f"no route to {name} within {timeout:.0f} s")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
+    with pytest.raises(ModelError, match="cannot get the model no-such/model: no route to no-such/model within 10 s"):
+        find_model("no-such/model")
+
+
 def test_a_cached_hub_id_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bert: Path) -> None:
     import shutil
 
