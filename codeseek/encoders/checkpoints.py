@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["SpecialTokens", "fetch_from_hub", "foreign_tokenizer", "load_checkpoint", "special_tokens"]
 
 UNIXCODER_MODE = "<encoder-only>"
-HUB_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,8 @@ def fetch_from_hub(name: str, files: Sequence[str], optional: Sequence[str]) -> 
     Raises:
         ModelError: If the hub has no such model, or cannot be reached and the cache has none.
     """
-    cached_file = _import_transformers().utils.cached_file
+    transformers = _import_transformers()
+    cached_file = transformers.utils.cached_file
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; what fails in the end is raised
     quiet: dict[str, Any] = {
         "_raise_exceptions_for_missing_entries": False,
@@ -48,7 +48,9 @@ def fetch_from_hub(name: str, files: Sequence[str], optional: Sequence[str]) -> 
         weights = cached_file(name, files[1], local_files_only=True, **quiet)
         if config is None or weights is None:
             # The user named this model, so it may be downloaded; HF_HUB_OFFLINE=1 forbids it.
-            _ask_hub(name)
+            # Asked first, since a download that cannot connect would try again for 23 seconds.
+            if not transformers.utils.hub.has_file(name, files[0]):
+                raise OSError(f"the hub cannot be reached, or holds no {files[0]} of it")
             found = [cached_file(name, file) for file in files]
             for file in optional:
                 cached_file(name, file, **quiet)
@@ -60,20 +62,6 @@ def fetch_from_hub(name: str, files: Sequence[str], optional: Sequence[str]) -> 
             hint="unset HF_HUB_OFFLINE to download it" if offline else f"download it elsewhere: hf download {name}",
         ) from error
     return Path(config).parent
-
-
-def _ask_hub(name: str) -> None:
-    """Whether the hub answers and has the model; a download that cannot connect would try again for 23 seconds.
-
-    Raises:
-        OSError: If not.
-    """
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().model_info(name, timeout=HUB_TIMEOUT_S)
-    except Exception as error:  # of whichever HTTP library the hub's client uses today
-        raise OSError(str(error)) from error
 
 
 def foreign_tokenizer(folder: Path) -> Tokenizer:
