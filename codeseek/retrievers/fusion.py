@@ -16,6 +16,7 @@ import numpy as np
 
 from codeseek.errors import ModelError
 from codeseek.retrievers.intent import component_probability
+from codeseek.retrievers.network import Network, parse_network
 from codeseek.retrievers.query import Query
 from codeseek.retrievers.signals import SIGNALS
 
@@ -29,6 +30,10 @@ _PLAIN = {
 }  # fmt: skip
 
 
+# Fields of a blend that hold no weights by signal.
+_NO_WEIGHTS = ("intent", "network", "crowding", "terse")
+
+
 def _even_crowding() -> dict[str, float]:
     return {"words": 0.5, "components": 0.5, "symbol": 0.5}
 
@@ -38,11 +43,11 @@ class Blend:
     """Weights by signal; unnamed signals weigh 0.
 
     A worded query is weighed between `words` (it asks for a function) and `components` (it asks for a file or a type),
-    by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `crowding`, by the same three
-    names, is what a hit loses for each better hit from its file. The `reranked` weights replace the others where the
-    ranker has read the candidate; they hold one for `ranker`, its logit, besides, of which a terse query keeps a share
-    of `terse`. `loose` and `loose_reranked` are for functions without a repository around them. `calibration` turns
-    final scores into probabilities of relevance.
+    by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `network` makes the signal
+    `learned` of the others. `crowding`, by the same three names, is what a hit loses for each better hit from its file.
+    The `reranked` weights replace the others where the ranker has read the candidate; they hold one for `ranker`, its
+    logit, besides, of which a terse query keeps a share of `terse`. `loose` and `loose_reranked` are for functions
+    without a repository around them. `calibration` turns final scores into probabilities of relevance.
     """
 
     words: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
@@ -56,6 +61,7 @@ class Blend:
     terse: float = 1.0
     crowding: Mapping[str, float] = field(default_factory=_even_crowding)
     intent: Mapping[str, float] = field(default_factory=dict)
+    network: Network | None = None
     calibration: Mapping[str, float] = field(default_factory=dict)
     calibration_reranked: Mapping[str, float] = field(default_factory=dict)
 
@@ -78,6 +84,13 @@ class Blend:
     def component_probability(self, query: Query) -> float:
         """The probability that a worded query asks for a component; 0 for a symbol look-up."""
         return 0.0 if query.is_symbol else component_probability(query.text, self.intent)
+
+    def learned(self, query: Query, signals: np.ndarray) -> np.ndarray:
+        """The signal `learned` of candidates with the signals [P, len(SIGNALS)]; 0 for a symbol look-up."""
+        if self.network is None or query.is_symbol:
+            return np.zeros(len(signals), np.float32)
+        columns = signals[:, [SIGNALS.index(name) for name in self.network.signals]]
+        return self.network(columns, self.component_probability(query))
 
     def weights(self, query: Query) -> np.ndarray:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`."""
@@ -116,9 +129,12 @@ def load_blend(path: Path) -> Blend:
         ModelError: If it is not readable or names a signal that this version does not know.
     """
     try:
-        blend = Blend(**json.loads(path.read_text(encoding="utf-8")))
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if "network" in record:
+            record["network"] = parse_network(record["network"], SIGNALS)
+        blend = Blend(**record)
         known = {*SIGNALS, "ranker", "score", "bias"}
-        weighed = {name: value for name, value in asdict(blend).items() if name not in ("intent", "crowding", "terse")}
+        weighed = {name: value for name, value in asdict(blend).items() if name not in _NO_WEIGHTS}
         named = set().union(*weighed.values())
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"cannot read the blend weights {path}: {error}") from error

@@ -100,6 +100,7 @@ class HybridRetriever:
             similarity,
             _ranks(positions, dense),
         )
+        signals[:, SIGNALS.index("learned")] = self._blend.learned(query, signals)
         scores = weigh(signals, self._blend.weights(query))
         paths, lines = self._index.tie_break(positions)
         order = np.lexsort((lines, paths, -scores))

@@ -42,6 +42,7 @@ SIGNALS = (
     "declaration",
     "part",  # not the first part of a long definition
     "length",  # log2 of its characters / 512, within [-2, 2]
+    "learned",  # what a small network makes of those above; 0 for a symbol look-up (`network.py`)
 )
 
 # What a definition is worth whose name is written in another case. Chosen by hand: names that differ in case only are
@@ -164,7 +165,7 @@ def measure_signals(
         cosine_ranks: [P] 1-based, 0 where the dense stage did not find the candidate.
 
     Returns:
-        [P, len(SIGNALS)] float32, columns as in `SIGNALS`.
+        [P, len(SIGNALS)] float32, columns as in `SIGNALS`, `learned` not yet filled.
     """
     column = {name: number for number, name in enumerate(SIGNALS)}
     values = np.zeros((len(chunks), len(SIGNALS)), dtype=np.float32)

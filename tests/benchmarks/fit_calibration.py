@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     blend = json.loads(args.blend.read_text())
-    records = [record for path in args.pools for record in load(path, blend["intent"])]
+    records = [record for path in args.pools for record in load(path, blend)]
     features, labels, folds, numbers = table(records, blend, args.reranked)
     held_out = np.empty(len(labels))
     for fold in (0, 1):

@@ -24,7 +24,7 @@ from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.query import parse_query
 from codeseek.retrievers.signals import SIGNALS, weigh
 
-WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 TERSE = (0.0, 0.33, 1.0)
 RESAMPLES = 5_000
 STAGES = {"words": "words", "vectors": "vectors", "ranks": "both, by rank"}
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the weights into the blend")
     args = parser.parse_args()
     blend = json.loads(args.blend.read_text())
-    records = [record for path in args.pools for record in load(path, blend["intent"]) if record.targets]
+    records = [record for path in args.pools for record in load(path, blend) if record.targets]
     measure = Measure(records, blend, args.depth)
     chosen = choose(measure, lambda record: True)
     print(f"words, components, symbol, terse: {chosen}")

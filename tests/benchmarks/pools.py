@@ -1,12 +1,13 @@
 """Records the pools of judged queries: every signal of every candidate, and which of them answer.
 
     python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranked N]
-        [--foreign N]
+        [--foreign N] [--questions FILE ...] [--max-chunks N]
         [--only NAME ...] [--skip NAME ...]
 
-SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions), `cosqa` or `csn99`
-(functions without a repository around them; needs no checkouts). What `fit_blend.py` fits and measures, so that a
-weight can be tried without searching again.
+SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions, and --questions), `cosqa` or
+`csn99` (functions without a repository around them; needs no checkouts). What `fit_blend.py` and `fit_network.py` fit
+and measure, so that a weight can be tried without searching again. --max-chunks takes the files that are asked about,
+and others up to that number of chunks.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ from codeseek.retrievers.fusion import Blend, order_without_crowding
 from codeseek.retrievers.hybrid import Pool
 from codeseek.retrievers.query import parse_query
 from codeseek.search import Searcher, open_searcher
+from codeseek.train.mining import read_repository
 from codeseek.types import Ranker, StoredChunk
 
 FUNCTION_SETS = ("cosqa", "csn99")
+WHOLE_FILE_STYLE = "file"
+SAMPLE_TOP = 60
 FOLDS = 5
 
 
@@ -61,11 +65,11 @@ def load_repos_dev(shared: Path, repos: Path) -> Iterator[tuple[str, str, Path, 
         yield spec["name"], spec["language"], root, judged
 
 
-def load_questions(shared: Path, repos: Path, part: str) -> Iterator[tuple[str, str, Path, list[Judged]]]:
+def load_questions(files: list[Path], repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
     by_repository: dict[str, list[Judged]] = defaultdict(list)
-    for line in (shared / "questions" / f"{part}.tsv").read_text().splitlines():
+    for line in (line for file in files for line in file.read_text().splitlines()):
         repository, path, span, _, style, question = line.split("\t")
-        start, end = map(int, span.split("-"))
+        start, end = map(int, span.split("-")) if style != WHOLE_FILE_STYLE else (0, 0)
         by_repository[repository].append(Judged(question, style, [(path, start, end)]))
     for repository, judged in sorted(by_repository.items()):
         yield repository, repository, repos / repository, judged
@@ -102,6 +106,19 @@ def record(searcher: Searcher, judged: Judged, targets_max: int, ranked: int) ->
     return fields(pool, covered, searcher.blend, searcher.ranker, ranked)
 
 
+def record_sample(root: Path, judged: list[Judged], max_chunks: int) -> Iterator[dict[str, np.ndarray]]:
+    """The pools over the files that are asked about and some others, the best `SAMPLE_TOP` of each."""
+    models = load_models(None, None, "auto")
+    wanted = frozenset(path for one in judged for path, *_ in one.targets)
+    files = read_repository(root, max_chunks=max_chunks, wanted=wanted)
+    with open_corpus(files, models.encoder) as corpus:
+        queries = {str(number): one.query for number, one in enumerate(judged)}
+        for one, (pool, _) in zip(judged, retrieve_pools(corpus, queries, models, None).values(), strict=True):
+            covered = [[answers(chunk, target) for target in one.targets] for chunk in pool.chunks]
+            found = fields(pool, np.array(covered, bool).reshape(len(pool), -1), models.blend, None, 0)
+            yield {name: values[:SAMPLE_TOP] for name, values in found.items()}
+
+
 def fields(pool: Pool, covered: np.ndarray, blend: Blend, ranker: Ranker | None, ranked: int) -> dict[str, np.ndarray]:
     files = {path: number for number, path in enumerate(dict.fromkeys(chunk.path for chunk in pool.chunks))}
     logits = np.full(len(pool), np.nan, np.float32)
@@ -129,12 +146,15 @@ def main() -> None:
     parser.add_argument("--skip", nargs="*", default=[])
     parser.add_argument("--foreign", type=int, default=0, help="so many queries of another repository, without answer")
     parser.add_argument("--ranked", type=int, default=0, help="record the ranker's logits of so many first candidates")
+    parser.add_argument("--questions", type=Path, nargs="*", default=[], help="further files of questions")
+    parser.add_argument("--max-chunks", type=int, default=0, help="search a sample of each repository, not all of it")
     args = parser.parse_args()
     if args.set in FUNCTION_SETS:
         recorded = list(record_functions(args.shared, args.set, args.ranked))
         save(args.out, [described for described, _ in recorded], [values for _, values in recorded])
         return
-    load = load_repos_dev if args.set == "repos_dev" else lambda *at: load_questions(*at, part=args.set)
+    questions = [args.shared / "questions" / f"{args.set}.tsv", *args.questions]
+    load = load_repos_dev if args.set == "repos_dev" else lambda _, repos: load_questions(questions, repos)
     records: list[dict[str, np.ndarray]] = []
     queries: list[list] = []
     chosen = [
@@ -145,6 +165,14 @@ def main() -> None:
     for place, (name, language, root, judged) in enumerate(chosen):
         elsewhere = chosen[(place + 1) % len(chosen)][3][:: max(1, len(judged) // max(args.foreign, 1))][: args.foreign]
         foreign = [Judged(one.query, "foreign", []) for one in elsewhere]
+        if args.max_chunks:
+            records.extend(record_sample(root, judged, args.max_chunks))
+            symbols = [parse_query(one.query).is_symbol for one in judged]
+            queries += [
+                [name, language, one.group, one.query, len(one.targets), symbol, number]
+                for number, (one, symbol) in enumerate(zip(judged, symbols, strict=True))
+            ]
+            continue
         with open_searcher(root) as searcher:
             for number, one in enumerate([*judged, *foreign]):
                 records.append(record(searcher, one, 16, args.ranked))
