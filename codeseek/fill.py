@@ -75,16 +75,21 @@ def fill_vectors(
         How many contents were encoded here.
     """
     with ExitStack() as stack:
+        found: int | None = None  # vectors there were when another process was met at this work
         while True:
             with open_index(root, name) as index, log.timed("encode"):
                 missing = np.flatnonzero(~index.dense.has_vector)
                 wants_generation = renew or _wants_generation(index.dense)
-                if not len(missing) and not wants_generation:
+                done = not len(missing) and not wants_generation
+            if done or _lock(stack, index_dir(root), follow):
+                if found is not None and index.dense.vectors > found:
+                    log.notes.append(f"another process encoded {index.dense.vectors - found:,} chunks meanwhile")
+                if done:
                     return 0  # as before most searches: nothing more is opened
-            if _lock(stack, index_dir(root), follow):
                 break
             if not follow:
                 return 0
+            found = index.dense.vectors if found is None else found
             progress("encode", index.dense.vectors, len(index))
         run = partial(_fill, root, encoder, name, texts, progress, log, renew, memory_bytes)
         try:

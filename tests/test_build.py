@@ -303,6 +303,21 @@ def test_waits_for_the_process_that_fills_in_vectors(root: Path) -> None:
     assert report.vectors == report.chunks == report.encoded
 
 
+def test_says_what_another_process_encoded(root: Path) -> None:
+    build_index(root, None, vectors=False)
+    with ExitStack() as other:
+        other.enter_context(writer_lock(index_dir(root) / FILL_LOCK))
+
+        def let_go(stage: str, done: int, total: int) -> None:
+            if stage == "encode":
+                other.close()
+                build_index(root, WordEncoder())
+
+        report = build_index(root, WordEncoder(), progress=let_go)
+    assert report.encoded == 0
+    assert report.notes == ("another process encoded 5 chunks meanwhile",)
+
+
 def test_a_generation_of_a_catalogue_made_anew_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its numbers begin again, so the generation would give chunks the vectors of others."""
     build_index(root, None, vectors=False)

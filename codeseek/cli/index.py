@@ -73,9 +73,11 @@ def index(
     return 0
 
 
-def _build(folder: Path, build: Callable[..., BuildReport], verbose: bool) -> None:
+def _build(
+    folder: Path, build: Callable[..., BuildReport], verbose: bool, drain: Callable[[], None] = lambda: None
+) -> None:
     with ProgressReport(f"indexing {folder}", quiet_s=0, interrupted=BUILD_INTERRUPTED) as progress:
-        report = build(progress=progress)
+        report = _when_unlocked(partial(build, progress=_both(progress, drain)), drain)
     for note in report.notes:
         notice(note)
     notice(_summary(report, progress.seconds))
@@ -98,11 +100,7 @@ def _build_and_follow(
         return report
 
     with closing(FileChanges(folder)) as changes:
-
-        def first(progress: Progress) -> BuildReport:
-            return _when_unlocked(partial(build, progress=_both(progress, changes.drain)), changes.drain)
-
-        _build(folder, first, verbose)
+        _build(folder, build, verbose, changes.drain)
         notice(f"following changes below {folder}; Ctrl-C ends it")
         told = _tell_trouble(changes.trouble, None)
         for _ in follow_changes(folder, update_once, changes):

@@ -101,6 +101,14 @@ def test_it_waits_for_another_build(repository: Path) -> None:
         assert "Traceback" not in watcher.said
 
 
+def test_a_build_waits_for_another_one(repository: Path) -> None:
+    with writer_lock(make_private_dir(index_dir(repository)) / "lock"):
+        building = Watcher("index", folder=repository)
+        building.until(f"codeseek: another process is building this index (process {os.getpid()}); waiting for it\n")
+    assert building.end() == 0
+    assert "2 files, " in building.said
+
+
 def test_the_end_of_the_root_is_an_error_and_polling_is_announced(repository: Path) -> None:
     with watching(repository, WATCHFILES_FORCE_POLLING="1") as watcher:
         watcher.until("WATCHFILES_FORCE_POLLING is set; comparing all files every few seconds instead\n")
