@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +134,7 @@ def load_blend(path: Path) -> Blend:
             record["network"] = parse_network(record["network"], SIGNALS)
         blend = Blend(**record)
         known = {*SIGNALS, "ranker", "score", "bias"}
-        weighed = {name: value for name, value in asdict(blend).items() if name not in _NO_WEIGHTS}
-        named = set().union(*weighed.values())
+        named = set().union(*(getattr(blend, entry.name) for entry in fields(blend) if entry.name not in _NO_WEIGHTS))
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"cannot read the blend weights {path}: {error}") from error
     if set(blend.crowding) != set(_even_crowding()):

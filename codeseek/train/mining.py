@@ -195,6 +195,9 @@ def mine_repositories(
     # Development repositories first: of near-duplicates the first is kept, and the training split has more to lose.
     order = sorted(range(len(roots)), key=lambda at: (not _is_dev(names[at], options), names[at].full, str(roots[at])))
     report, duplicates = MiningReport(), NearDuplicates()
+    written: dict[str, list[Question]] = {}
+    for name, asked in (questions or {}).items():
+        written.setdefault(name.replace("+", "/", 1).lower(), []).extend(asked)
     try:
         with ExitStack() as stack:
             splits = {split: _Split(stack, out / split) for split in ("dev", "train")}
@@ -204,7 +207,7 @@ def mine_repositories(
                 split = "dev" if _is_dev(names[at], options) else "train"
                 identity = names[at].full if len({name.full for name in names}) == len(names) else str(roots[at])
                 miner = _Miner(identity, encoder, blend or Blend(), options, duplicates, progress)
-                facts = miner.mine(roots[at], (questions or {}).get(names[at].full, ()), splits[split])
+                facts = miner.mine(roots[at], written.get(names[at].full, ()), splits[split])
                 report.repositories[identity] = facts | {"split": split}
                 report.pairs[split] += facts["pairs"]
                 report.kinds.update(facts["kinds"])

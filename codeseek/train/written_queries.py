@@ -37,7 +37,7 @@ class Question:
 
 
 def load_questions(paths: Iterable[Path]) -> dict[str, list[Question]]:
-    """Reads questions by repository, owner/name in lower case.
+    """Reads questions by repository, named as the files name it: `owner+name`, or a short name.
 
     Raises:
         FileError: If a file cannot be read.
@@ -55,7 +55,7 @@ def load_questions(paths: Iterable[Path]) -> dict[str, list[Question]]:
             if span is None:
                 raise DataError(f"{path}:{number} is not repository, path, first-last, symbol, style, query")
             question = Question(fields[1], int(span[1]), int(span[2]), *fields[3:])
-            found.setdefault(fields[0].replace("+", "/", 1).lower(), []).append(question)
+            found.setdefault(fields[0], []).append(question)
     return found
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -154,6 +155,11 @@ def reciprocal_rank(record: Recorded, rows: np.ndarray) -> float:
     return 1 / (found[0] + 1) if len(found) else 0.0
 
 
+def measured(record: Recorded, rows: np.ndarray) -> float:
+    """nDCG@10 where files answer, the reciprocal rank within 10 where functions do."""
+    return (ndcg if record.set_name == "repos_dev" else reciprocal_rank)(record, rows)
+
+
 def score(records: list[Recorded], values: list[float]) -> tuple[float, dict[str, float]]:
     """Macro mean over repositories (repos_dev) or mean over queries, and the mean by group."""
     groups: dict[str, list[float]] = {}
@@ -182,13 +188,7 @@ class Weights:
         return self.fitted[record.fold if held_out else None, record.symbol]
 
     def values(self, records: list[Recorded], crowding: dict[str, float], held_out: bool) -> list[float]:
-        """nDCG@10 where files answer, the reciprocal rank within 10 where functions do."""
-        return [
-            (ndcg if r.set_name == "repos_dev" else reciprocal_rank)(
-                r, order(r, self.of(r, held_out), self.names, loss_of(r, crowding))
-            )
-            for r in records
-        ]
+        return [measured(r, order(r, self.of(r, held_out), self.names, loss_of(r, crowding))) for r in records]
 
     def evaluate(self, records: list[Recorded], crowding: dict[str, float], held_out: bool) -> Results:
         out = {}
@@ -208,6 +208,12 @@ class Weights:
             chosen[name] = max(means, key=lambda value: means[value])
             print(f"crowding of {name}: " + "  ".join(f"{value} {mean:.4f}" for value, mean in means.items()))
         return chosen
+
+
+def write_blend(path: Path, blend: dict) -> None:
+    """One number a line, as differences between versions are read, and one row of the network's layers a line."""
+    text = json.dumps(blend, indent=1)
+    path.write_text(re.sub(r"\[[^\[\]{}]*\]", lambda row: " ".join(row[0].split()), text) + "\n")
 
 
 def main() -> None:
@@ -244,7 +250,7 @@ def main() -> None:
         for kind, values in fitted.items():
             blend[kind] = {n: round(float(w), 4) for n, w in zip(names, values, strict=True)}
         blend["crowding"] = crowding
-        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
+        write_blend(args.blend, blend)
 
 
 if __name__ == "__main__":

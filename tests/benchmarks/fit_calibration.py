@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fit_blend import Recorded, load, loss_of
+from fit_blend import Recorded, load, loss_of, write_blend
 from fit_ranker import first_scores, weight_of
 from scipy.optimize import minimize
 
@@ -110,7 +110,7 @@ def main() -> None:
         names = ["score", *EVIDENCE, *(["ranker"] if args.reranked else []), "bias"]
         key = "calibration_reranked" if args.reranked else "calibration"
         blend[key] = {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
-        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
+        write_blend(args.blend, blend)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from fit_blend import write_blend
 from scipy.optimize import minimize
 
 from codeseek.retrievers.intent import component_probability, intent_features
+from codeseek.train.written_queries import SYMBOL_STYLE, load_questions
 
 WORD_MIN_QUERIES = 25
 PRIOR = 2.0
@@ -25,8 +27,8 @@ COMPONENT = {"file", "class", "concept"}
 
 
 def load(paths: list[Path]) -> list[tuple[str, bool]]:
-    rows = [line.split("\t") for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
-    return [(query, style in COMPONENT) for *_, style, query in rows if style != "symbol"]
+    questions = [question for asked in load_questions(paths).values() for question in asked]
+    return [(one.text, one.style in COMPONENT) for one in questions if one.style != SYMBOL_STYLE]
 
 
 def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -71,7 +73,7 @@ def main() -> None:
     print("function:", " ".join(ordered[:30]), "\ncomponent:", " ".join(ordered[-30:]))
     if args.write:
         blend = json.loads(args.blend.read_text()) if args.blend.exists() else {}
-        args.blend.write_text(json.dumps(blend | {"intent": dict(sorted(weights.items()))}, indent=1) + "\n")
+        write_blend(args.blend, blend | {"intent": dict(sorted(weights.items()))})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fit_blend import PRIOR, Recorded, load, minimise, reciprocal_rank
+from fit_blend import PRIOR, Recorded, load, minimise, reciprocal_rank, write_blend
 
 from codeseek.retrievers.signals import SIGNALS, weigh
 
@@ -79,7 +79,7 @@ def main() -> None:
     print(fitted, "ranker", ranker)
     if args.write:
         blend["loose"], blend["loose_reranked"] = fitted, fitted | {"ranker": ranker}
-        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
+        write_blend(args.blend, blend)
 
 
 if __name__ == "__main__":

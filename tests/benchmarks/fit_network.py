@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fit_blend import Recorded, load, loss_of, ndcg, reciprocal_rank, score
+from fit_blend import Recorded, load, loss_of, measured, score, write_blend
 from fit_ranker import first_scores
 
 from codeseek.retrievers.fusion import order_without_crowding
@@ -129,7 +129,7 @@ def judge(records: list[Recorded], blend: dict) -> None:
                     scores += (1 - record.component) * network(record.signals[:, columns], record.component)
                 ordered = order_without_crowding(scores, record.files, loss_of(record, blend["crowding"]))
                 rows = np.array([row for row, _ in ordered], int)
-                values.append((ndcg if name == "repos_dev" else reciprocal_rank)(record, rows))
+                values.append(measured(record, rows))
             mean, groups = score(part, values)
             print(f"{name} at {weight} {mean:.4f}: " + "  ".join(f"{k} {v:.3f}" for k, v in groups.items()))
 
@@ -147,7 +147,7 @@ def main() -> None:
     blend["network"] = as_record(fit(queries))
     judge([record for path in args.judge for record in load(path, blend) if record.targets], blend)
     if args.write:
-        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
+        write_blend(args.blend, blend)
 
 
 if __name__ == "__main__":

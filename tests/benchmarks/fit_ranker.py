@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from fit_blend import Recorded, load, loss_of, ndcg, reciprocal_rank, score
+from fit_blend import Recorded, load, loss_of, measured, score, write_blend
 
 from codeseek.evaluate.plot import Point, line_chart, write_chart
 from codeseek.retrievers.fusion import order_without_crowding
@@ -62,7 +62,7 @@ def stage_scores(record: Recorded, stage: str) -> np.ndarray:
 
 def stage_value(record: Recorded, stage: str) -> float:
     rows = np.array([row for row, _ in order_without_crowding(stage_scores(record, stage), record.files, 0.0)], int)
-    return (ndcg if record.set_name == "repos_dev" else reciprocal_rank)(record, rows)
+    return measured(record, rows)
 
 
 class Measure:
@@ -99,7 +99,7 @@ class Measure:
                 scores[rest] += blended.min() - scores[rest].max()
             scores[read] = blended
         rows = np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)], int)
-        return (ndcg if record.set_name == "repos_dev" else reciprocal_rank)(record, rows)
+        return measured(record, rows)
 
 
 def choose(measure: Measure, taken: Callable[[Recorded], bool]) -> Numbers:
@@ -166,7 +166,7 @@ def main() -> None:
         for kind, weight in (("words", words), ("components", components), ("symbol", symbol)):
             blend[f"{kind}_reranked"] = blend[kind] | {"ranker": weight}
         blend["terse"] = share
-        args.blend.write_text(json.dumps(blend, indent=1) + "\n")
+        write_blend(args.blend, blend)
 
 
 if __name__ == "__main__":

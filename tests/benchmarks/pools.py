@@ -1,13 +1,16 @@
 """Records the pools of judged queries: every signal of every candidate, and which of them answer.
 
     python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranked N]
-        [--foreign N] [--questions FILE ...] [--max-chunks N]
-        [--only NAME ...] [--skip NAME ...]
+        [--foreign N] [--only NAME ...] [--skip NAME ...]
+    python tests/benchmarks/pools.py train|own … [--questions FILE ...] [--max-chunks N] [--documentation N]
+        [--ranked N --ranked-every N]
 
-SET is `repos_dev` (files answer), `dev` or `train` (functions answer; ../shared/questions, and --questions), `cosqa` or
-`csn99` (functions without a repository around them; needs no checkouts). What `fit_blend.py` and `fit_network.py` fit
-and measure, so that a weight can be tried without searching again. --max-chunks takes the files that are asked about,
-and others up to that number of chunks.
+SET is `repos_dev` (files answer), `dev` (functions answer; ../shared/questions), `train` (the same of the training
+repositories, and of --questions), `own` (documentation asks for the function that it was taken from), `cosqa` or
+`csn99` (functions without a repository around them; needs no checkouts). What the `fit_*.py` fit and measure, so that a
+weight can be tried without searching again. `train` and `own` search a corpus of chunks: with --max-chunks the files
+that are asked about, and others up to that number of chunks; --documentation draws so many queries of each repository
+from documentation, which is taken out of what is searched.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,11 +33,13 @@ from codeseek.retrievers.fusion import Blend, order_without_crowding
 from codeseek.retrievers.hybrid import Pool
 from codeseek.retrievers.query import parse_query
 from codeseek.search import Searcher, open_searcher
-from codeseek.train.mining import read_repository
+from codeseek.train.mining import MiningOptions, draw, mine_queries, read_repository
+from codeseek.train.undocumented import without_documentation
+from codeseek.train.written_queries import WHOLE_FILE_STYLE, load_questions
 from codeseek.types import Ranker, StoredChunk
 
 FUNCTION_SETS = ("cosqa", "csn99")
-WHOLE_FILE_STYLE = "file"
+SAMPLED_SETS = ("train", "own")
 SAMPLE_TOP = 60
 FOLDS = 5
 
@@ -65,14 +70,18 @@ def load_repos_dev(shared: Path, repos: Path) -> Iterator[tuple[str, str, Path, 
         yield spec["name"], spec["language"], root, judged
 
 
-def load_questions(files: list[Path], repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
-    by_repository: dict[str, list[Judged]] = defaultdict(list)
-    for line in (line for file in files for line in file.read_text().splitlines()):
-        repository, path, span, _, style, question = line.split("\t")
-        start, end = map(int, span.split("-")) if style != WHOLE_FILE_STYLE else (0, 0)
-        by_repository[repository].append(Judged(question, style, [(path, start, end)]))
-    for repository, judged in sorted(by_repository.items()):
+def load_judged(files: list[Path], repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
+    for repository, questions in sorted(load_questions(files).items()):
+        judged = []
+        for one in questions:
+            lines = (0, 0) if one.style == WHOLE_FILE_STYLE else (one.first, one.last)
+            judged.append(Judged(one.text, one.style, [(one.path, *lines)]))
         yield repository, repository, repos / repository, judged
+
+
+def load_folders(repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
+    for root in sorted(repos.iterdir()):
+        yield root.name, root.name, root, []
 
 
 def record_functions(shared: Path, dataset: str, ranked: int) -> Iterator[tuple[list, dict[str, np.ndarray]]]:
@@ -106,17 +115,35 @@ def record(searcher: Searcher, judged: Judged, targets_max: int, ranked: int) ->
     return fields(pool, covered, searcher.blend, searcher.ranker, ranked)
 
 
-def record_sample(root: Path, judged: list[Judged], max_chunks: int) -> Iterator[dict[str, np.ndarray]]:
-    """The pools over the files that are asked about and some others, the best `SAMPLE_TOP` of each."""
+def record_sample(
+    root: Path, judged: list[Judged], max_chunks: int, documentation: int, ranked: Callable[[int], int]
+) -> Iterator[tuple[Judged, dict[str, np.ndarray]]]:
+    """The pools of the questions and of some documentation, the best `SAMPLE_TOP` of each.
+
+    `ranked` says of how many candidates of a query, by its number, the ranker's logit is wanted.
+    """
     models = load_models(None, None, "auto")
     wanted = frozenset(path for one in judged for path, *_ in one.targets)
     files = read_repository(root, max_chunks=max_chunks, wanted=wanted)
-    with open_corpus(files, models.encoder) as corpus:
-        queries = {str(number): one.query for number, one in enumerate(judged)}
-        for one, (pool, _) in zip(judged, retrieve_pools(corpus, queries, models, None).values(), strict=True):
-            covered = [[answers(chunk, target) for target in one.targets] for chunk in pool.chunks]
-            found = fields(pool, np.array(covered, bool).reshape(len(pool), -1), models.blend, None, 0)
-            yield {name: values[:SAMPLE_TOP] for name, values in found.items()}
+    mined = mine_queries(root, files, MiningOptions(kinds=("documentation",), variants=bool(judged)), Counter())
+    mined = sorted(mined, key=lambda query: draw(0, f"{query.kind}\0{query.text}"))[:documentation]
+    bare = {query.targets[0] for query in mined}
+    served = {
+        path: [(name, without_documentation(chunk) if name in bare else chunk) for name, chunk in entries]
+        for path, entries in files.items()
+    }
+    asked = [*judged, *(Judged(query.text, query.kind, [(name, 0, 0) for name in query.targets]) for query in mined)]
+    with open_corpus(served, models.encoder) as corpus:
+        pools = retrieve_pools(corpus, {str(number): one.query for number, one in enumerate(asked)}, models, None)
+        for number, (one, (pool, _)) in enumerate(zip(asked, pools.values(), strict=True)):
+            if number < len(judged):
+                covered = [[answers(chunk, target) for target in one.targets] for chunk in pool.chunks]
+            else:
+                covered = [[corpus.ids[at] == name for name, *_ in one.targets] for at in pool.positions]
+            found = np.array(covered, bool).reshape(len(pool), -1)
+            recorded = fields(pool, found, models.blend, models.ranker, ranked(number))
+            top = np.argsort(-recorded["scores"], kind="stable")[:SAMPLE_TOP]
+            yield one, {name: values[top] for name, values in recorded.items()}
 
 
 def fields(pool: Pool, covered: np.ndarray, blend: Blend, ranker: Ranker | None, ranked: int) -> dict[str, np.ndarray]:
@@ -138,47 +165,54 @@ def fields(pool: Pool, covered: np.ndarray, blend: Blend, ranker: Ranker | None,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("set", choices=["repos_dev", "dev", "train", *FUNCTION_SETS])
+    parser.add_argument("set", choices=["repos_dev", "dev", *SAMPLED_SETS, *FUNCTION_SETS])
     parser.add_argument("--repos", type=Path, default=Path("."))
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--ranked", type=int, default=0, help="candidates of which the ranker's logit is recorded")
+    parser.add_argument(
+        "--ranked-every", type=int, default=1, metavar="N", help="only for every Nth query (train, own)"
+    )
+    parser.add_argument("--foreign", type=int, default=0, help="queries of the next repository, which nothing answers")
+    parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--skip", nargs="*", default=[])
-    parser.add_argument("--foreign", type=int, default=0, help="so many queries of another repository, without answer")
-    parser.add_argument("--ranked", type=int, default=0, help="record the ranker's logits of so many first candidates")
-    parser.add_argument("--questions", type=Path, nargs="*", default=[], help="further files of questions")
-    parser.add_argument("--max-chunks", type=int, default=0, help="search a sample of each repository, not all of it")
+    parser.add_argument("--questions", type=Path, nargs="*", default=[], help="more files of questions (train)")
+    parser.add_argument("--max-chunks", type=int, default=0, help="search a sample of each repository (train, own)")
+    parser.add_argument("--documentation", type=int, default=0, help="queries of each repository (train, own)")
     args = parser.parse_args()
     if args.set in FUNCTION_SETS:
         recorded = list(record_functions(args.shared, args.set, args.ranked))
         save(args.out, [described for described, _ in recorded], [values for _, values in recorded])
         return
-    questions = [args.shared / "questions" / f"{args.set}.tsv", *args.questions]
-    load = load_repos_dev if args.set == "repos_dev" else lambda _, repos: load_questions(questions, repos)
+    if args.set == "repos_dev":
+        loaded = load_repos_dev(args.shared, args.repos)
+    elif args.set == "own":
+        loaded = load_folders(args.repos)
+    else:
+        loaded = load_judged([args.shared / "questions" / f"{args.set}.tsv", *args.questions], args.repos)
+    chosen = [
+        row for row in loaded if (not args.only or row[0] in args.only) and row[0] not in args.skip and row[2].is_dir()
+    ]
     records: list[dict[str, np.ndarray]] = []
     queries: list[list] = []
-    chosen = [
-        row
-        for row in load(args.shared, args.repos)
-        if (not args.only or row[0] in args.only) and row[0] not in args.skip and row[2].is_dir()
-    ]
     for place, (name, language, root, judged) in enumerate(chosen):
-        elsewhere = chosen[(place + 1) % len(chosen)][3][:: max(1, len(judged) // max(args.foreign, 1))][: args.foreign]
-        foreign = [Judged(one.query, "foreign", []) for one in elsewhere]
-        if args.max_chunks:
-            records.extend(record_sample(root, judged, args.max_chunks))
-            symbols = [parse_query(one.query).is_symbol for one in judged]
-            queries += [
-                [name, language, one.group, one.query, len(one.targets), symbol, number]
-                for number, (one, symbol) in enumerate(zip(judged, symbols, strict=True))
-            ]
-            continue
-        with open_searcher(root) as searcher:
-            for number, one in enumerate([*judged, *foreign]):
-                records.append(record(searcher, one, 16, args.ranked))
-                symbol = parse_query(one.query).is_symbol
-                queries.append([name, language, one.group, one.query, len(one.targets), symbol, number])
-        print(f"{name:32} {len(judged):4} queries", file=sys.stderr, flush=True)
+        if args.set in SAMPLED_SETS:
+
+            def ranked(number: int) -> int:
+                return 0 if number % args.ranked_every else args.ranked
+
+            found = list(record_sample(root, judged, args.max_chunks, args.documentation, ranked))
+        else:
+            elsewhere = chosen[(place + 1) % len(chosen)][3]
+            elsewhere = elsewhere[:: max(1, len(judged) // max(args.foreign, 1))][: args.foreign]
+            asked = [*judged, *(Judged(one.query, "foreign", []) for one in elsewhere)]
+            with open_searcher(root) as searcher:
+                found = [(one, record(searcher, one, 16, args.ranked)) for one in asked]
+        for number, (one, values) in enumerate(found):
+            symbol = parse_query(one.query).is_symbol
+            queries.append([name, language, one.group, one.query, len(one.targets), symbol, number])
+            records.append(values)
+        print(f"{name:32} {len(found):4} queries", file=sys.stderr, flush=True)
     save(args.out, queries, records)
 
 

@@ -174,7 +174,7 @@ def test_a_question_takes_the_definition_that_its_lines_are_about(tmp_path: Path
         (root.name, "shapes.py", "14-22", "rotate", "intent", "turn it"),
     )
     files = read_repository(root)
-    found = match_questions(load_questions([file])["someone/shapes"], files, Counter())
+    found = match_questions(load_questions([file])[root.name], files, Counter())
     chunks = dict(entry for entries in files.values() for entry in entries)
     assert [[chunks[name].name for name in query.targets] for query in found] == [["resize"], ["rotate"]]
 
