@@ -1,4 +1,4 @@
-"""`codeseek train dual|cross`."""
+"""`codeseek train dual|cross|documents`."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ app = new_app()
 
 @app.callback(invoke_without_command=True)
 def train(context: typer.Context) -> None:
-    """Train the dual-encoder or the cross-encoder on mined pairs."""
+    """Train the dual-encoder, the cross-encoder, or an encoder of documents alone, on mined pairs."""
     if context.invoked_subcommand is None:
-        raise UsageError("missing command: dual or cross", hint="codeseek train --help")
+        raise UsageError("missing command: dual, cross or documents", hint="codeseek train --help")
 
 
 @app.command(epilog="Example: codeseek train cross --model DIR --pairs pairs.jsonl --ranking ranking.jsonl --out run")
@@ -306,6 +306,82 @@ def dual(
     )
     with _Interruptible() as interruptible:
         train_dual(job, resume=resume, report=_print_line, on_trainer=interruptible)
+    return interruptible.exit_code
+
+
+@app.command(epilog="Example: codeseek train documents --model DIR --layers 3 --pairs pairs.jsonl --out run")
+def documents(
+    model: ModelOption,
+    layers: LayersOption,
+    out: OutOption,
+    pairs: PairsOption,
+    documents: DocumentsOption = None,
+    others: Annotated[
+        int, typer.Option("--others", metavar="N", min=0, help="Further documents a query, of its repository.")
+    ] = 1,
+    scale: Annotated[
+        float, typer.Option("--scale", metavar="X", help="Multiplies the cosine: the inverse temperature.")
+    ] = 20.0,
+    dev_pairs: DevPairsOption = None,
+    dev_documents: DevDocumentsOption = None,
+    dev_ranking: DevRankingOption = None,
+    dev_queries: DevQueriesOption = 300,
+    dev_depth: DevDepthOption = 20,
+    evaluate_every: EvaluateOption = 0,
+    batch: BatchOption = 64,
+    accumulate: AccumulateOption = 1,
+    epochs: EpochsOption = 1,
+    max_steps: MaxStepsOption = 0,
+    max_minutes: MaxMinutesOption = 0.0,
+    learning_rate: RateOption = 3e-4,
+    warmup: WarmupOption = 0.04,
+    seed: SeedOption = 0,
+    alike: AlikeOption = 0.5,
+    query_tokens: QueryTokensOption = 62,
+    document_tokens: DocumentTokensOption = 126,
+    pass_tokens: BudgetOption = 0,
+    attention: AttentionOption = "sdpa",
+    freeze_tokens: FreezeOption = True,
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 0,
+    resume: ResumeOption = False,
+    log_every: LogEveryOption = 20,
+    save_minutes: SaveMinutesOption = 10.0,
+) -> int:
+    """Train some layers of a dual-encoder to encode documents as all of them do, for a faster index."""
+    from codeseek.train.jobs import train_documents
+    from codeseek.train.loop import LoopOptions
+    from codeseek.train.objectives import DistilOptions
+    from codeseek.train.plans import DocumentsJob
+
+    job = DocumentsJob(
+        model=model,
+        out=out,
+        data=_data(pairs, documents, None, 50, None, query_tokens, document_tokens),
+        development=_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=_trunk(model, layers, attention, 0.0, freeze_tokens, 0),
+        loop=LoopOptions(
+            batch=batch,
+            accumulate=accumulate,
+            epochs=epochs,
+            max_steps=max_steps,
+            max_minutes=max_minutes,
+            learning_rate=learning_rate,
+            warmup=warmup,
+            seed=seed,
+            alike=alike,
+            log_every=log_every,
+            save_minutes=save_minutes,
+            evaluate_every=evaluate_every,
+        ),
+        device=device,
+        threads=threads,
+        budget_tokens=pass_tokens,
+        options=DistilOptions(scale=scale, others=others, bf16=_bf16(precision, device)),
+    )
+    with _Interruptible() as interruptible:
+        train_documents(job, resume=resume, report=_print_line, on_trainer=interruptible)
     return interruptible.exit_code
 
 

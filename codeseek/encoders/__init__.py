@@ -7,14 +7,16 @@ in torch.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from codeseek.device import DeviceWarning, resolve_device
-from codeseek.encoders.dual import DualEncoder
-from codeseek.encoders.folder import Part, default_folder, is_shipped, open_folder
+from codeseek.encoders.dual import DualEncoder, Runtime
+from codeseek.encoders.feeding import Batch, Feeding
+from codeseek.encoders.folder import ModelFolder, Part, default_folder, is_shipped, open_folder
 from codeseek.encoders.onnx import OnnxModel
 from codeseek.encoders.tokens import load_tokenizer
 from codeseek.errors import DeviceError, ModelError
@@ -69,8 +71,8 @@ class LazyEncoder:
         self._loaded: dict[str, Encoder] = {}
         self._shipped = is_shipped(self.folder) or spec is None
         if self._shipped:
-            part = _encoder_part(self.folder)
-            self.name, self.dimension = part.name, part.architecture.hidden_size
+            found, part = _encoder_part(self.folder)
+            self.name, self.dimension = found.vectors_name or part.name, part.architecture.hidden_size
         else:
             from codeseek.encoders.hub import open_foreign
 
@@ -104,11 +106,12 @@ def _find(spec: str | Path | None) -> Path:
     return find_model(spec)
 
 
-def _encoder_part(folder: Path) -> Part:
-    part = open_folder(folder).encoder
-    if part is None:
+def _encoder_part(folder: Path) -> tuple[ModelFolder, Part]:
+    """The folder, and its part that reads queries."""
+    found = open_folder(folder)
+    if found.encoder is None:
         raise ModelError(f"cannot load an encoder from {folder}: it holds only a ranker")
-    return part
+    return found, found.encoder
 
 
 def _load(folder: Path, device: str, threads: int | None) -> Encoder:
@@ -116,11 +119,32 @@ def _load(folder: Path, device: str, threads: int | None) -> Encoder:
         from codeseek.encoders.torch import load_foreign_encoder
 
         return load_foreign_encoder(folder, device, threads)
-    part = _encoder_part(folder)
-    if device == "cpu":
-        runtime = OnnxModel(folder / "encoder.onnx", threads)
-    else:
-        from codeseek.encoders.torch import load_shipped
+    found, part = _encoder_part(folder)
+    runtime = _open(folder, "encoder", part, device, threads)
+    documents: tuple[Feeding, Runtime] | None = None
+    if (reader := found.document_encoder) is not None:
+        load = partial(_open, folder, "document_encoder", reader, device, threads)
+        documents = (reader.feeding, _Deferred(load) if device == "cpu" else load())
+    name, dimension = found.vectors_name or part.name, part.architecture.hidden_size
+    return DualEncoder(name, dimension, part.feeding, load_tokenizer(folder), runtime, device, documents)
 
-        runtime = load_shipped(folder, "encoder", part, device)
-    return DualEncoder(part.name, part.architecture.hidden_size, part.feeding, load_tokenizer(folder), runtime, device)
+
+class _Deferred:
+    """A `Runtime` that is loaded when it first runs: most searches encode a query and no document."""
+
+    def __init__(self, load: Callable[[], Runtime]) -> None:
+        self._load = load
+        self._runtime: Runtime | None = None
+
+    def run(self, batch: Batch) -> np.ndarray:
+        if self._runtime is None:
+            self._runtime = self._load()
+        return self._runtime.run(batch)
+
+
+def _open(folder: Path, name: str, part: Part, device: str, threads: int | None) -> Runtime:
+    if device == "cpu":
+        return OnnxModel(folder / f"{name}.onnx", threads)
+    from codeseek.encoders.torch import load_shipped
+
+    return load_shipped(folder, name, part, device)

@@ -30,7 +30,12 @@ class Runtime(Protocol):
 
 
 class DualEncoder:
-    """Implements `types.Encoder`."""
+    """Implements `types.Encoder`.
+
+    Args:
+        documents: The feeding and runtime of the model that reads the documents, where it is another one than that of
+            the queries.
+    """
 
     def __init__(
         self,
@@ -40,27 +45,32 @@ class DualEncoder:
         tokenizer: Tokenizer,
         runtime: Runtime,
         device: str = "cpu",
+        documents: tuple[Feeding, Runtime] | None = None,
     ) -> None:
         self.name = name
         self.dimension = dimension
-        self._feeding = feeding
+        self._queries = (feeding, runtime)
+        self._documents = documents or self._queries
         self._tokenizer = tokenizer
-        self._runtime = runtime
         self._limits = BATCH_LIMITS[device]
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
         """Returns [Q, D] float32 with unit rows."""
-        return self._encode(queries, self._feeding.query_prompt, self._feeding.query_max_tokens)
+        feeding, runtime = self._queries
+        return self._encode(queries, feeding, runtime, feeding.query_prompt, feeding.query_max_tokens)
 
     def encode_documents(self, documents: Sequence[str]) -> np.ndarray:
         """Returns [N, D] float32 with unit rows, in the order given."""
-        return self._encode(documents, self._feeding.document_prompt, self._feeding.document_max_tokens)
+        feeding, runtime = self._documents
+        return self._encode(documents, feeding, runtime, feeding.document_prompt, feeding.document_max_tokens)
 
-    def _encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> np.ndarray:
+    def _encode(
+        self, texts: Sequence[str], feeding: Feeding, runtime: Runtime, prompt: str, max_tokens: int
+    ) -> np.ndarray:
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), WINDOW_TEXTS):
             window = texts[start : start + WINDOW_TEXTS]
             ids = token_ids(self._tokenizer, [prompt + text for text in window] if prompt else window, max_tokens)
-            for batch in iter_batches(self._feeding, frame_texts(self._feeding, ids), None, *self._limits):
-                vectors[start + batch.rows] = self._runtime.run(batch)
+            for batch in iter_batches(feeding, frame_texts(feeding, ids), None, *self._limits):
+                vectors[start + batch.rows] = runtime.run(batch)
         return vectors

@@ -1,9 +1,11 @@
 """A model folder as codeseek ships it: `config.json`, tokenizer, and one set of int8 weights that both runtimes read.
 
 config.json             format, names, architectures, feeding, origin, training record, sizes of the other files
-embeddings.safetensors  token embeddings of encoder and ranker (frozen in training, so both have the same)
-encoder.safetensors     the other weights          encoder.onnx   the graph; its weights are byte ranges of these
-ranker.safetensors                                 ranker.onnx    safetensors files (ONNX external data)
+embeddings.safetensors  token embeddings of all parts (frozen in training, so all have the same)
+encoder.safetensors     its other weights
+encoder.onnx            its graph, whose weights are byte ranges of these safetensors files (ONNX external data)
+document_encoder.*      the same of the model that reads documents, where it is not the one that reads queries
+ranker.*                the same of the ranker
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ __all__ = [
     "CONFIG_NAME",
     "FORMAT",
     "FORMAT_KEY",
+    "PARTS",
     "Architecture",
     "ModelFolder",
     "Part",
@@ -37,6 +40,7 @@ CONFIG_MAX_BYTES = 4 << 20
 # 1: int8 weights by column, activations quantised with fixed scales.
 FORMAT = 1
 FORMAT_KEY = "codeseek_format"
+PARTS = ("encoder", "document_encoder", "ranker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The encoder or the ranker of a folder.
+    """An encoder or the ranker of a folder.
 
     `name` holds a hash of all that decides its answers; `serving` is what else is known of it (calibration, budgets).
     """
@@ -68,11 +72,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """What `config.json` says; `path` is the folder."""
+    """What `config.json` says; `path` is the folder.
+
+    `encoder` reads the queries, and the documents too where there is no `document_encoder`.
+    """
 
     path: Path
     encoder: Part | None
+    document_encoder: Part | None
     ranker: Part | None
+
+    @property
+    def vectors_name(self) -> str | None:
+        """The name of what makes the documents' vectors, under which they are stored."""
+        part = self.document_encoder or self.encoder
+        return part.name if part else None
 
 
 def default_folder() -> Path:
@@ -102,9 +116,14 @@ def open_folder(path: Path) -> ModelFolder:
             f"model in {path} is of format {record.get(FORMAT_KEY)}, this version reads {FORMAT}",
             hint="pip install --upgrade codeseek",
         )
-    encoder, ranker = _parse_part(record, "encoder", place), _parse_part(record, "ranker", place)
-    _check_sizes(path, record.get("bytes"), [name for name, part in (("encoder", encoder), ("ranker", ranker)) if part])
-    return ModelFolder(path, encoder, ranker)
+    parts = {name: _parse_part(record, name, place) for name in PARTS}
+    _check_sizes(path, record.get("bytes"), [name for name, part in parts.items() if part])
+    folder = ModelFolder(path, **parts)
+    if folder.document_encoder:
+        both = [part.architecture.hidden_size for part in (folder.encoder, folder.document_encoder) if part]
+        if len(both) < 2 or both[0] != both[1]:
+            raise ModelError(f"cannot read {place}: queries and documents get vectors of different models")
+    return folder
 
 
 def _check_sizes(path: Path, sizes: Any, parts: list[str]) -> None:

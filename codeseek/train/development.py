@@ -72,12 +72,14 @@ def cross_scorer(model: CrossEncoder, assembler: Assembler, bf16: bool) -> Score
     return score
 
 
-def dual_scorer(model: DualEncoder, assembler: Assembler, bf16: bool) -> Scorer:
-    """Scores by the cosine of a dual-encoder; each distinct document is encoded once."""
+def dual_scorer(
+    model: DualEncoder, assembler: Assembler, bf16: bool, *, queries_model: DualEncoder | None = None
+) -> Scorer:
+    """Scores by the cosine of a dual-encoder, or of two; each distinct document is encoded once."""
 
     def score(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
         distinct, places = np.unique(np.maximum(documents, 0), return_inverse=True)
-        query_vectors = run_passes(model, assembler.queries(queries), bf16)
+        query_vectors = run_passes(queries_model or model, assembler.queries(queries), bf16)
         document_vectors = run_passes(model, assembler.documents(distinct), bf16)
         return np.einsum("qd,qkd->qk", query_vectors, document_vectors[places.reshape(documents.shape)])
 

@@ -11,7 +11,7 @@ from codeseek.train.gradcache import cached_backward
 from codeseek.train.inputs import Assembler, Padded
 from codeseek.train.losses import info_nce
 from codeseek.train.models import Tensor, nn, torch
-from codeseek.train.objectives import DROPOUT_SEEDS, DualOptions, tensors_of
+from codeseek.train.objectives import DROPOUT_SEEDS, DualOptions, ordered_vectors, tensors_of
 from codeseek.train.relevance import Relevance
 from codeseek.train.sampling import NegativeSource
 from codeseek.train.world import World
@@ -80,12 +80,11 @@ class DualObjective:
         device = next(self.model.parameters()).device
         queries = [tensors_of(padded, device) for padded in batch.query_passes]
         documents = [tensors_of(padded, device) for padded in batch.document_passes]
-        query_order, document_order = _inverse(batch.query_passes, device), _inverse(batch.document_passes, device)
         excluded = torch.from_numpy(batch.excluded).to(device)
 
         def loss_of(vectors: Sequence[Tensor]) -> Tensor:
-            own_queries = torch.cat(list(vectors[: len(queries)]))[query_order]
-            own_documents = torch.cat(list(vectors[len(queries) :]))[document_order]
+            own_queries = ordered_vectors(vectors[: len(queries)], batch.query_passes)
+            own_documents = ordered_vectors(vectors[len(queries) :], batch.document_passes)
             return info_nce(
                 self._world.gather(own_queries, batch.queries),
                 self._world.gather(own_documents, len(batch.documents)),
@@ -117,8 +116,3 @@ class DualObjective:
                 seen.add(int(hashes[row]))
                 extra.append(row)
         return np.concatenate([positives, np.array(extra, positives.dtype)])
-
-
-def _inverse(passes: Sequence[Padded], device: torch.device) -> Tensor:
-    """Brings the concatenated outputs of forward passes back into the batch's order."""
-    return torch.from_numpy(np.argsort(np.concatenate([padded.rows for padded in passes]))).to(device)

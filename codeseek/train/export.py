@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from codeseek.encoders.feeding import Feeding, frame_pairs, frame_texts, iter_batches
-from codeseek.encoders.folder import CONFIG_NAME, FORMAT, FORMAT_KEY, Architecture
+from codeseek.encoders.folder import CONFIG_NAME, FORMAT, FORMAT_KEY, PARTS, Architecture
 from codeseek.encoders.tokens import TOKENIZER_NAME, load_tokenizer, token_ids
 from codeseek.encoders.weights import EMBEDDINGS_NAME, load_tensors, tensor_ranges
 from codeseek.errors import DataError, FileError, ModelError
@@ -71,15 +71,18 @@ def export_model(
     out: Path,
     *,
     encoder: ExportPart | None = None,
+    document_encoder: ExportPart | None = None,
     ranker: ExportPart | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a model folder of one or both parts. A part of a folder that exists stays as it is where none is given.
+    """Writes a model folder. A part of a folder that exists stays as it is where none is given.
 
     Args:
         out: The folder.
         encoder: The dual-encoder.
-        ranker: The cross-encoder. Its token embeddings are the encoder's (both froze them).
+        document_encoder: What reads the documents in its place; its token embeddings are the encoder's, as it froze
+            them.
+        ranker: The cross-encoder, with the same token embeddings.
         record: Origin, licence and training, written into the configuration; None keeps what is there.
 
     Raises:
@@ -87,7 +90,8 @@ def export_model(
         DataError: If a part has no samples to calibrate on.
         FileError: If the folder cannot be written.
     """
-    parts = {name: part for name, part in (("encoder", encoder), ("ranker", ranker)) if part is not None}
+    given = dict(zip(PARTS, (encoder, document_encoder, ranker), strict=True))
+    parts = {name: part for name, part in given.items() if part is not None}
     if not parts:
         raise ModelError("cannot export: neither an encoder nor a ranker was given")
     try:
@@ -95,7 +99,7 @@ def export_model(
         config = _kept(out, parts)
         if record is not None:
             config["record"] = dict(record)
-        first: Path | None = out if config["encoder"] or config["ranker"] else None
+        first: Path | None = out if any(config[name] for name in PARTS) else None
         words = load_tensors(out / EMBEDDINGS_NAME) if first else {}
         for name, part in parts.items():
             architecture, own, tensors = _quantised(part)
@@ -122,11 +126,16 @@ def export_model(
 
 def _kept(out: Path, parts: Mapping[str, ExportPart]) -> dict[str, Any]:
     """The configuration of the folder without what is about to be replaced."""
-    config: dict[str, Any] = {FORMAT_KEY: FORMAT, "encoder": None, "ranker": None, "record": {}}
+    config: dict[str, Any] = {FORMAT_KEY: FORMAT, **dict.fromkeys(PARTS), "record": {}}
     if (out / CONFIG_NAME).exists():
         known = json.loads((out / CONFIG_NAME).read_text(encoding="utf-8"))
         config["record"] = known["record"]
-        config |= {name: known[name] for name in ("encoder", "ranker") if name not in parts}
+        config |= {name: known.get(name) for name in PARTS if name not in parts}
+    if "encoder" in parts and "document_encoder" not in parts:
+        # The one there was made for another encoder's vectors.
+        config["document_encoder"] = None
+        for path in out.glob("document_encoder.*"):
+            path.unlink()
     return config
 
 

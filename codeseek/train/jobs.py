@@ -1,4 +1,4 @@
-"""The two jobs, from file names to a model folder: `train_cross` and `train_dual`."""
+"""The jobs, from file names to a model folder: `train_cross`, `train_dual` and `train_documents`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from codeseek.encoders.feeding import Feeding
 from codeseek.errors import FileError, UsageError
 from codeseek.train.cross import CrossObjective
 from codeseek.train.development import DevelopmentPools, Scorer, cross_scorer, dual_scorer, reranking_measures
+from codeseek.train.distil import DistilObjective
 from codeseek.train.dual import DualObjective
-from codeseek.train.folders import load_head, save_cross, save_dual
+from codeseek.train.folders import load_description, load_head, save_cross, save_dual
 from codeseek.train.inputs import Assembler
 from codeseek.train.loop import Trainer
-from codeseek.train.models import CrossEncoder, DualEncoder
+from codeseek.train.models import CrossEncoder, DualEncoder, TrunkOptions, load_trunk
 from codeseek.train.objectives import Objective
-from codeseek.train.plans import CrossJob, Data, Development, DualJob, Job, Source, flat_record
+from codeseek.train.plans import CrossJob, Data, Development, DocumentsJob, DualJob, Job, Source, flat_record
 from codeseek.train.rankings import TeacherScores, load_ranking
+from codeseek.train.sampling import RandomNegatives
 from codeseek.train.settings import (
     EVALUATION_BUDGET,
     Setting,
@@ -34,7 +36,17 @@ from codeseek.train.settings import (
 )
 from codeseek.train.world import close_world, open_world
 
-__all__ = ["CrossJob", "Data", "Development", "DualJob", "Source", "train_cross", "train_dual"]
+__all__ = [
+    "CrossJob",
+    "Data",
+    "Development",
+    "DocumentsJob",
+    "DualJob",
+    "Source",
+    "train_cross",
+    "train_documents",
+    "train_dual",
+]
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -122,6 +134,43 @@ def train_dual(
             return dual_scorer(model, development, job.options.bf16)
 
         return _run(job, setting, objective, model, save, scorer, feeding, facts, resume, report, on_trainer)
+    finally:
+        close_world(world)
+
+
+def train_documents(
+    job: DocumentsJob, *, resume: bool, report: Report, on_trainer: Callable[[Trainer], None] = lambda trainer: None
+) -> Path:
+    """Trains a smaller encoder of documents for a dual-encoder; arguments and errors as in `train_cross`."""
+    if not job.trunk.layers:
+        raise UsageError("an encoder of documents is made of some of the layers", hint="--layers N")
+    world = open_world(resolve_device(job.device))
+    try:
+        setting = set_up(job, world)
+        pooling = load_description(job.model).pooling
+        model = DualEncoder(setting.trunk, pooling=pooling)
+        model.to(setting.device)
+        teacher = DualEncoder(load_trunk(job.model, TrunkOptions(attention=job.trunk.attention)), pooling=pooling)
+        teacher.to(setting.device)
+        feeding = _feeding(job, setting, "dual-encoder", pooling, single_max_tokens(job, setting.frame))
+        objective = DistilObjective(
+            world.wrap(model),
+            teacher,
+            _assembler(setting, feeding),
+            setting.relevance,
+            RandomNegatives(setting.training, setting.relevance, same_repository=True),
+            job.options,
+            world=world,
+        )
+
+        def save(folder: Path) -> None:
+            save_dual(model, setting.tokenizer, _described(feeding, job), folder)
+            _write_record(job, folder)
+
+        def scorer(development: Assembler) -> Scorer:
+            return dual_scorer(model, development, job.options.bf16, queries_model=teacher)
+
+        return _run(job, setting, objective, model, save, scorer, feeding, {}, resume, report, on_trainer)
     finally:
         close_world(world)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from codeseek.train.models import Tensor, functional, torch
 
-__all__ = ["info_nce", "listwise_cross_entropy", "listwise_divergence", "margin_mse"]
+__all__ = ["info_nce", "listwise_cross_entropy", "listwise_divergence", "margin_mse", "vector_distillation"]
+
+# Of the three terms of `vector_distillation`, so that each moves the weights about as much.
+VECTOR_WEIGHT, ORDER_WEIGHT, ANSWER_WEIGHT = 10.0, 1.0, 0.3
 
 
 def info_nce(
@@ -87,6 +90,38 @@ def margin_mse(scores: Tensor, teacher: Tensor, present: Tensor) -> Tensor:
     teacher = torch.where(present, teacher, torch.zeros_like(teacher))
     gap = (scores[:, :1] - scores[:, 1:]) - (teacher[:, :1] - teacher[:, 1:])
     return torch.where(usable, gap.square(), torch.zeros_like(gap)).sum() / usable.sum().clamp(min=1)
+
+
+def vector_distillation(
+    queries: Tensor, documents: Tensor, teacher: Tensor, scale: float, *, excluded: Tensor | None = None
+) -> Tensor:
+    """What an encoder of documents lacks of its teacher: in its vectors, in what they order, and in the answers.
+
+    1 - cosine to the teacher's vector, KL(teacher || student) over each query's order of the batch's documents, and the
+    cross-entropy of its positive, which may take the student beyond the teacher.
+
+    Args:
+        queries: [B, D] unit rows of the teacher.
+        documents: [N, D] unit rows of the student, N >= B, the positives first.
+        teacher: [N, D] unit rows of the teacher for the same documents.
+        scale: Multiplies the cosine before a softmax.
+        excluded: [B, N] bool, as in `info_nce`, for the positive's cross-entropy.
+
+    Returns:
+        A scalar.
+    """
+    apart = (1.0 - (documents * teacher).sum(dim=-1)).mean()
+    student_scores, teacher_scores = queries @ documents.T * scale, queries @ teacher.T * scale
+    order = functional.kl_div(
+        functional.log_softmax(student_scores, dim=1),
+        functional.log_softmax(teacher_scores, dim=1),
+        log_target=True,
+        reduction="batchmean",
+    )
+    if excluded is not None:
+        student_scores = student_scores.masked_fill(excluded, float("-inf"))
+    answers = functional.cross_entropy(student_scores, torch.arange(len(queries), device=queries.device))
+    return VECTOR_WEIGHT * apart + ORDER_WEIGHT * order + ANSWER_WEIGHT * answers
 
 
 def _log_softmax(scores: Tensor, present: Tensor, temperature: float) -> Tensor:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +14,15 @@ import numpy as np
 from codeseek.train.inputs import Padded
 from codeseek.train.models import Tensor, nn, torch
 
-__all__ = ["DROPOUT_SEEDS", "CrossOptions", "DualOptions", "Objective", "tensors_of"]
+__all__ = [
+    "DROPOUT_SEEDS",
+    "CrossOptions",
+    "DistilOptions",
+    "DualOptions",
+    "Objective",
+    "ordered_vectors",
+    "tensors_of",
+]
 
 # Seeds of dropout are drawn below this: passes and processes count on from them.
 DROPOUT_SEEDS = 1 << 40
@@ -57,6 +66,19 @@ class DualOptions:
     cached: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class DistilOptions:
+    """Args:
+    scale: Multiplies the cosine where documents are ordered by it.
+    others: Further documents a query, of its repository.
+    bf16: Run the trunk under bfloat16 autocast.
+    """
+
+    scale: float = 20.0
+    others: int = 1
+    bf16: bool = True
+
+
 class Objective(Protocol):
     """A training task; `model` is what runs, wrapped where several processes train it."""
 
@@ -78,3 +100,9 @@ def tensors_of(padded: Padded, device: torch.device) -> dict[str, Tensor]:
     if padded.graph is not None:
         arrays |= {"positions": padded.graph.positions, "attention": padded.graph.attention}
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def ordered_vectors(vectors: Sequence[Tensor], passes: Sequence[Padded]) -> Tensor:
+    """Joins the outputs of forward passes and brings them back into the batch's order."""
+    order = np.argsort(np.concatenate([padded.rows for padded in passes]))
+    return torch.cat(list(vectors))[torch.from_numpy(order).to(vectors[0].device)]

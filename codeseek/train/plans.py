@@ -9,10 +9,10 @@ from typing import Any
 
 from codeseek.train.loop import LoopOptions
 from codeseek.train.models import TrunkOptions
-from codeseek.train.objectives import CrossOptions, DualOptions
+from codeseek.train.objectives import CrossOptions, DistilOptions, DualOptions
 from codeseek.train.sampling import WindowSettings
 
-__all__ = ["CrossJob", "Data", "Development", "DualJob", "Job", "Source", "flat_record"]
+__all__ = ["CrossJob", "Data", "Development", "DocumentsJob", "DualJob", "Job", "Source", "flat_record"]
 
 
 class Source(StrEnum):
@@ -127,6 +127,17 @@ class DualJob(Job):
 
     pooling: str = "mean"
     options: DualOptions = field(default_factory=DualOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentsJob(Job):
+    """Some layers of `model`, a dual-encoder, learn to encode documents as all of them do.
+
+    Args beyond those of every job:
+    options: See `DistilOptions`.
+    """
+
+    options: DistilOptions = field(default_factory=DistilOptions)
 
 
 def flat_record(job: Job) -> dict[str, Any]:

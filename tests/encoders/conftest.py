@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,25 +19,29 @@ DOCUMENTS = [
 ]
 
 
+def share_words(source: Path, folder: Path) -> Path:
+    """Gives a checkpoint the token embeddings of another one: training freezes them, so all parts have the same."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    key = "embeddings.word_embeddings.weight"
+    state = load_file(folder / "model.safetensors")
+    state[key] = load_file(source / "model.safetensors")[key]
+    save_file(
+        {name: torch.clone(value) for name, value in state.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in our format with a tiny encoder and a tiny ranker of another depth, from random checkpoints."""
     pytest.importorskip("onnx", reason="export needs the extra 'train'")
-    import torch
-    from safetensors.torch import load_file, save_file
-
     from codeseek.train.export import ExportPart, export_model
 
     base = tmp_path_factory.mktemp("checkpoints")
     encoder = save_bert(base / "encoder", layers=2)
-    ranker = save_head(save_bert(base / "ranker", layers=1, seed=5))
-    # Token embeddings are frozen in training, hence shared.
-    key = "embeddings.word_embeddings.weight"
-    state = load_file(ranker / "model.safetensors")
-    state[key] = load_file(encoder / "model.safetensors")[key].clone()
-    save_file(
-        {name: torch.clone(value) for name, value in state.items()}, ranker / "model.safetensors", {"format": "pt"}
-    )
+    ranker = share_words(encoder, save_head(save_bert(base / "ranker", layers=1, seed=5)))
     out = tmp_path_factory.mktemp("shipped")
     dual = parse_feeding(feeding_record("dual-encoder"), "test")
     cross = parse_feeding(feeding_record("cross-encoder", head="dense-tanh-linear"), "test")
@@ -47,4 +52,17 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ranker=ExportPart(ranker, cross, "tiny-ranker", pairs, {"temperature": 2.0}),
         record={"licence": "none"},
     )
+    return out
+
+
+@pytest.fixture(scope="session")
+def two_encoders(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with another encoder for documents."""
+    from codeseek.train.export import ExportPart, export_model
+
+    base = tmp_path_factory.mktemp("document-checkpoints")
+    documents = share_words(save_bert(base / "encoder", layers=2), save_bert(base / "documents", layers=1, seed=7))
+    out = Path(shutil.copytree(shipped, tmp_path_factory.mktemp("two") / "folder"))
+    feeding = parse_feeding(feeding_record("dual-encoder") | {"document_max_tokens": 6}, "test")
+    export_model(out, document_encoder=ExportPart(documents, feeding, "tiny-documents", DOCUMENTS, {}))
     return out

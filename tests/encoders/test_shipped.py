@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fakes.tiny_models import save_bert
 
+from codeseek import encoders
 from codeseek.encoders import BULK_MIN_TEXTS, LazyEncoder, load_encoder
 from codeseek.encoders.dual import DualEncoder
 from codeseek.encoders.folder import default_folder, is_shipped, open_folder
@@ -89,6 +90,61 @@ def test_lazy_knows_its_name_without_weights(shipped: Path, tmp_path: Path) -> N
     many = lazy.encode_queries(["read"] * BULK_MIN_TEXTS)
     assert set(lazy._loaded) == {"quick", "bulk"}
     np.testing.assert_allclose(few[0], many[0], atol=1e-5)
+
+
+def test_documents_may_have_an_encoder_of_their_own(shipped: Path, two_encoders: Path) -> None:
+    one, two = load_encoder(shipped, "cpu"), load_encoder(two_encoders, "cpu")
+    np.testing.assert_array_equal(one.encode_queries(TEXTS), two.encode_queries(TEXTS))
+    assert (one.encode_documents(TEXTS) * two.encode_documents(TEXTS)).sum(axis=1).max() < 0.99
+    folder = open_folder(two_encoders)
+    assert folder.document_encoder is not None
+    assert folder.encoder == open_folder(shipped).encoder
+    # Vectors are stored under the name of what made them.
+    assert two.name == LazyEncoder(two_encoders).name == folder.document_encoder.name != one.name
+    cut = two.encode_documents(["read " * 6, "read " * 6 + "sort list"])
+    np.testing.assert_array_equal(cut[0], cut[1])
+    from codeseek.encoders.torch import load_shipped
+
+    runtime = load_shipped(two_encoders, "document_encoder", folder.document_encoder, "cpu")
+    feeding = folder.document_encoder.feeding
+    other = DualEncoder("torch", two.dimension, feeding, load_tokenizer(two_encoders), runtime)
+    assert (other.encode_documents(TEXTS) * two.encode_documents(TEXTS)).sum(axis=1).min() > 0.99
+
+
+def test_a_query_does_not_load_the_encoder_of_documents(two_encoders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    model = encoders.OnnxModel
+    monkeypatch.setattr(
+        encoders, "OnnxModel", lambda path, threads: (opened.append(path.name), model(path, threads))[1]
+    )
+    encoder = LazyEncoder(two_encoders, "cpu")
+    encoder.encode_queries(["read"])
+    assert opened == ["encoder.onnx"]
+    encoder.encode_documents(["read"])
+    encoder.encode_documents(["read"])
+    assert opened == ["encoder.onnx", "document_encoder.onnx"]
+
+
+def test_encoders_that_do_not_belong_together_are_refused(two_encoders: Path, tmp_path: Path) -> None:
+    for number, change in enumerate((None, {"hidden_size": 8})):
+        folder = Path(shutil.copytree(two_encoders, tmp_path / str(number)))
+        config = json.loads((folder / "config.json").read_text())
+        config["encoder"] = change and config["encoder"] | {"architecture": config["encoder"]["architecture"] | change}
+        (folder / "config.json").write_text(json.dumps(config))
+        with pytest.raises(ModelError, match="vectors of different models"):
+            open_folder(folder)
+
+
+def test_a_new_encoder_drops_the_one_for_documents(two_encoders: Path, tmp_path: Path) -> None:
+    from codeseek.train.export import ExportPart, export_model
+
+    folder = Path(shutil.copytree(two_encoders, tmp_path / "folder"))
+    part = open_folder(two_encoders).encoder  # what was opened is remembered
+    assert part is not None
+    checkpoint = save_bert(tmp_path / "again", layers=2)
+    export_model(folder, encoder=ExportPart(checkpoint, part.feeding, "tiny", TEXTS, {}))
+    assert open_folder(folder).document_encoder is None
+    assert not list(folder.glob("document_encoder.*"))
 
 
 def test_the_name_follows_the_weights(shipped: Path) -> None:

@@ -17,12 +17,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from codeseek.encoders import load_encoder  # noqa: E402
 from codeseek.errors import DataError, UsageError  # noqa: E402
-from codeseek.train.jobs import train_cross, train_dual  # noqa: E402
+from codeseek.train.jobs import train_cross, train_documents, train_dual  # noqa: E402
 from codeseek.train.loop import LoopOptions, Trainer, learning_rate_factor  # noqa: E402
 from codeseek.train.models import TrunkOptions  # noqa: E402
-from codeseek.train.objectives import CrossOptions, DualOptions  # noqa: E402
-from codeseek.train.plans import CrossJob, Data, Development, DualJob, Job, Source  # noqa: E402
+from codeseek.train.objectives import CrossOptions, DistilOptions, DualOptions  # noqa: E402
+from codeseek.train.plans import CrossJob, Data, Development, DocumentsJob, DualJob, Job, Source  # noqa: E402
 from codeseek.train.sampling import WindowSettings  # noqa: E402
 
 LOOP = LoopOptions(batch=4, max_steps=6, epochs=9, learning_rate=3e-3, log_every=1)
@@ -45,9 +46,17 @@ def dual_job(model: Path, corpus: Path, out: str, **changes: Any) -> DualJob:
     return replace(DualJob(model=model, out=corpus / out, data=data_of(corpus), loop=LOOP, options=options), **changes)
 
 
+def documents_job(model: Path, corpus: Path, out: str, **changes: Any) -> DocumentsJob:
+    data, trunk = replace(data_of(corpus), ranking=None), TrunkOptions(layers=(0,), freeze_tokens=True)
+    options = DistilOptions(bf16=False)
+    return replace(
+        DocumentsJob(model=model, out=corpus / out, data=data, trunk=trunk, loop=LOOP, options=options), **changes
+    )
+
+
 def run(job: Job, **arguments: Any) -> list[dict[str, Any]]:
     """Runs a job and returns the lines of its log."""
-    train = train_cross if isinstance(job, CrossJob) else train_dual
+    train = {CrossJob: train_cross, DualJob: train_dual, DocumentsJob: train_documents}[type(job)]
     train(job, **{"resume": False, "report": lambda line: None, **arguments})
     return [json.loads(line) for line in (job.out / "log.jsonl").read_text().splitlines()]
 
@@ -104,7 +113,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("kind", ["cross", "dual"])
+@pytest.mark.parametrize("kind", ["cross", "dual", "documents"])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     checkpoint: Callable[[str], Path], corpus: Path, kind: str
 ) -> None:
@@ -114,7 +123,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
         "loop": replace(LOOP, batch=2, accumulate=2, save_minutes=99.0),
         "window": WindowSettings(size=6),
     }
-    make = cross_job if kind == "cross" else dual_job
+    make = {"cross": cross_job, "dual": dual_job, "documents": documents_job}[kind]
+    if kind == "documents":
+        changes["trunk"] = TrunkOptions(layers=(0,), dropout=0.1)
     if kind == "dual":
         changes["options"] = DualOptions(bf16=False, hard_negatives=1)
     whole = run(make(checkpoint("bert"), corpus, "whole", **changes))
@@ -209,6 +220,25 @@ def test_a_residual_takes_the_first_stages_scores_into_the_loss(
     nothing = replace(residual, out=corpus / "nothing", source=Source.RANDOM, data=replace(plain.data, ranking=None))
     with pytest.raises(UsageError, match="needs the first stage's scores"):
         run(nothing)
+
+
+def test_an_encoder_of_documents_approaches_its_teacher(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+    loop = replace(LOOP, max_steps=40, epochs=99)
+    run(dual_job(checkpoint("bert"), corpus, "teacher", loop=loop))
+    teacher = corpus / "teacher"
+    judged = Development(corpus / "pairs.jsonl", corpus / "documents.jsonl", corpus / "ranking.jsonl", 0, 10)
+    texts = [json.loads(line)["text"] for line in (corpus / "documents.jsonl").read_text().splitlines()]
+    apart = []
+    for name, rate in (("untaught", 1e-12), ("taught", 3e-3)):
+        changed = replace(loop, learning_rate=rate)
+        job = documents_job(teacher, corpus, name, loop=changed, development=judged)
+        assert run(job)[-1]["MRR"] > 0
+        student, model = load_encoder(job.out, "cpu"), load_encoder(teacher, "cpu")
+        apart.append(1 - (student.encode_documents(texts) * model.encode_documents(texts)).sum(axis=1).mean())
+    assert apart[1] < apart[0] / 2
+    assert json.loads((job.out / "config.json").read_text())["num_hidden_layers"] == 1
+    with pytest.raises(UsageError, match="some of the layers"):
+        run(replace(job, out=corpus / "all", trunk=TrunkOptions()))
 
 
 def test_schedule_rises_falls_and_follows_the_clock() -> None:

@@ -8,7 +8,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from codeseek.train.losses import info_nce, listwise_cross_entropy, listwise_divergence, margin_mse  # noqa: E402
+from codeseek.train.losses import (  # noqa: E402
+    ANSWER_WEIGHT,
+    VECTOR_WEIGHT,
+    info_nce,
+    listwise_cross_entropy,
+    listwise_divergence,
+    margin_mse,
+    vector_distillation,
+)
 
 
 def unit(rows: int, columns: int, seed: int) -> torch.Tensor:
@@ -100,3 +108,22 @@ def test_margin_mse_compares_margins_that_both_know() -> None:
     teacher = torch.tensor([[5.0, 4.0, float("nan")], [float("nan"), 1.0, 1.0]])
     known = torch.tensor([[True, True, False], [False, True, True]])
     assert float(margin_mse(scores, teacher, known)) == pytest.approx((2.0 - 1.0) ** 2)
+
+
+def test_vector_distillation_equals_the_sum_written_out() -> None:
+    queries, documents, teacher = unit(2, 8, 1), unit(4, 8, 2), unit(4, 8, 3)
+    excluded = torch.tensor([[False, False, True, False], [False] * 4])
+
+    def softmax(row: torch.Tensor, of: torch.Tensor, left_out: torch.Tensor | None = None) -> list[float]:
+        terms = [math.exp(20 * float(row @ one)) for one in of]
+        if left_out is not None:
+            terms = [0.0 if out else term for term, out in zip(terms, left_out.tolist(), strict=True)]
+        return [term / sum(terms) for term in terms]
+
+    total = VECTOR_WEIGHT * sum(1 - float(a @ b) for a, b in zip(documents, teacher, strict=True)) / 4
+    for row, query in enumerate(queries):
+        student, wanted = softmax(query, documents), softmax(query, teacher)
+        total += sum(p * math.log(p / q) for p, q in zip(wanted, student, strict=True)) / 2
+        total -= ANSWER_WEIGHT * math.log(softmax(query, documents, excluded[row])[row]) / 2
+    loss = vector_distillation(queries, documents, teacher, 20.0, excluded=excluded)
+    assert float(loss) == pytest.approx(total, rel=1e-4)

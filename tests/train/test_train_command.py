@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 from codeseek.cli.app import run  # noqa: E402
 
 CROSS = ["--negatives", "3", "--batch", "4", "--document-tokens", "60", "--max-tokens", "96", "--threads", "1"]
+DOCUMENTS = ["--layers", "1", "--batch", "4", "--document-tokens", "60", "--threads", "1"]
 DUAL = ["--batch", "4", "--document-tokens", "60", "--threads", "1"]
 
 
@@ -26,8 +27,8 @@ def arguments(kind: str, model: Path, corpus: Path, *more: str) -> list[str]:
     files = {name: str(corpus / f"{name}.jsonl") for name in ("pairs", "documents", "ranking")}
     typed = ["train", kind, "--model", str(model), "--out", str(corpus / kind), "--device", "cpu"]
     for name, file in files.items():
-        typed += [f"--{name}", file]
-    return [*typed, *(CROSS if kind == "cross" else DUAL), *more]
+        typed += [f"--{name}", file] if kind != "documents" or name != "ranking" else []
+    return [*typed, *{"cross": CROSS, "dual": DUAL, "documents": DOCUMENTS}[kind], *more]
 
 
 @pytest.mark.parametrize("kind", ["cross", "dual"])
@@ -48,6 +49,15 @@ def test_a_run_tells_its_speed_on_standard_error_and_keeps_a_record(
     record = json.loads((corpus / kind / "training.json").read_text())
     assert record["trunk.layers"] == [0]
     assert json.loads((corpus / kind / "config.json").read_text())["num_hidden_layers"] == 1
+
+
+def test_an_encoder_of_documents_is_a_command(
+    checkpoint: Callable[[str], Path], corpus: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments("documents", checkpoint("bert"), corpus, "--max-steps", "1", "--others", "2")) == 0
+    assert "loss" in capfd.readouterr().err
+    record = json.loads((corpus / "documents" / "training.json").read_text())
+    assert record["options.others"] == 2
 
 
 @pytest.mark.parametrize(
