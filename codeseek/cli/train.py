@@ -349,7 +349,7 @@ def documents(
     log_every: LogEveryOption = 20,
     save_minutes: SaveMinutesOption = 10.0,
 ) -> int:
-    """Train some layers of a dual-encoder to encode documents as all of them do, for a faster index."""
+    """Train some layers of a dual-encoder to encode documents as all of them do."""
     from codeseek.train.jobs import train_documents
     from codeseek.train.loop import LoopOptions
     from codeseek.train.objectives import DistilOptions
