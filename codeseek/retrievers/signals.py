@@ -57,7 +57,9 @@ _TEST = re.compile(
     r"|(^|/)(tests?_[^/]*|[^/]*[._-](tests?|spec|specs)\.\w+|conftest\.py|[^/]*(?<=[a-z0-9])(Tests?|Spec|Suite|TestCase)\.\w+)$"
 )
 _EXAMPLE = re.compile(
-    r"(^|/)_?(examples?|samples?|demos?|docs?_src|tutorials?|playground|sandbox|bench(marks?)?)/", re.I
+    r"(^|/)_?(examples?|samples?|demos?|docs?_src|tutorials?|playground|sandbox|bench(marks?)?)/"
+    r"|(^(docs?|website)|/docs)/(?!.*\.(mdx?|rst|txt|adoc)$)",  # code among prose shows how something is used
+    re.I,
 )
 _LEGACY = re.compile(
     r"(^|/)_?(compat|legacy|deprecated|vendor(ed)?|third[-_]?party|node_modules|external|deps|single_include|single-header|dist)/",
