@@ -75,22 +75,26 @@ def fill_vectors(
         How many contents were encoded here.
     """
     with ExitStack() as stack:
+        locked = False
         found: int | None = None  # vectors there were when another process was met at this work
         while True:
             with open_index(root, name) as index, log.timed("encode"):
                 missing = np.flatnonzero(~index.dense.has_vector)
-                wants_generation = renew or _wants_generation(index.dense)
-                done = not len(missing) and not wants_generation
-            if done or _lock(stack, index_dir(root), follow):
-                if found is not None and index.dense.vectors > found:
-                    log.notes.append(f"another process encoded {index.dense.vectors - found:,} chunks meanwhile")
-                if done:
-                    return 0  # as before most searches: nothing more is opened
+                done = not (renew or len(missing) or _wants_generation(index.dense))
+                vectors, total = index.dense.vectors, len(index)
+            if found is not None and (done or locked) and vectors > found:
+                log.notes.append(f"another process gave {vectors - found:,} chunks their vectors meanwhile")
+            if done:
+                return 0  # as before most searches: nothing more is opened
+            if locked:
+                break
+            locked = _lock(stack, index_dir(root), 0.0 if found is None else FOLLOW_S)
+            if locked and found is None:
                 break
             if not follow:
                 return 0
-            found = index.dense.vectors if found is None else found
-            progress("encode", index.dense.vectors, len(index))
+            found = vectors if found is None else found
+            progress("encode", vectors, total)
         run = partial(_fill, root, encoder, name, texts, progress, log, renew, memory_bytes)
         try:
             return run()
@@ -157,10 +161,10 @@ def encode_some(index: Index, positions: np.ndarray, encoder: Encoder, texts: Ma
     return encoded
 
 
-def _lock(stack: ExitStack, folder: Path, follow: bool) -> bool:
-    """Takes the lock until the stack unwinds; False where another process still has it after a moment."""
+def _lock(stack: ExitStack, folder: Path, wait_s: float) -> bool:
+    """Takes the lock until the stack unwinds; False where another process still has it after `wait_s`."""
     try:
-        stack.enter_context(writer_lock(folder / FILL_LOCK, wait_s=FOLLOW_S if follow else 0.0))
+        stack.enter_context(writer_lock(folder / FILL_LOCK, wait_s=wait_s))
     except IndexLocked:
         return False
     return True

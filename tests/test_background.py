@@ -62,15 +62,6 @@ def test_the_rest_of_the_vectors_follows_the_answer(root: Path) -> None:
     assert not (root.parent / "ran").exists()
 
 
-def test_an_index_right_after_the_first_search_is_whole(root: Path) -> None:
-    assert search("visit every folder", "--root", str(root)).returncode == 0
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "codeseek", "index", str(root)], capture_output=True, text=True, timeout=WAIT_S
-    )
-    assert done.returncode == 0, done.stderr
-    assert coverage(root) == 1.0
-
-
 def coverage(root: Path) -> float:
     from codeseek.encoders import LazyEncoder
 

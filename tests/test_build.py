@@ -315,7 +315,7 @@ def test_says_what_another_process_encoded(root: Path) -> None:
 
         report = build_index(root, WordEncoder(), progress=let_go)
     assert report.encoded == 0
-    assert report.notes == ("another process encoded 5 chunks meanwhile",)
+    assert report.notes == ("another process gave 5 chunks their vectors meanwhile",)
 
 
 def test_a_generation_of_a_catalogue_made_anew_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

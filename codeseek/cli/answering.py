@@ -230,7 +230,14 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
             answer = _print_answer(plan, printer, answer, searcher.freshness)
             outcomes.append(QueryOutcome.of(answer))
         printer.print_summary(
-            Summary(plan.root, searcher.freshness, searcher.built, tuple(outcomes), time.perf_counter() - started)
+            Summary(
+                plan.root,
+                searcher.freshness,
+                searcher.built,
+                tuple(outcomes),
+                time.perf_counter() - started,
+                searcher.lag,
+            )
         )
         if plan.update and not searcher.lag and searcher.freshness.coverage < 1:
             _go_on_in_background(plan, searcher.freshness)

@@ -43,7 +43,7 @@ COMMANDS = (
     Command("doctor", "codeseek.cli.doctor", "Check what works on this machine."),
     Command("clean", "codeseek.cli.clean", "Delete indexes."),
     Command("mine", "codeseek.cli.mine", "Turn repositories into training pairs."),
-    Command("train", "codeseek.cli.train", "Train the dual-encoder or the cross-encoder on mined pairs."),
+    Command("train", "codeseek.cli.train", "Train the dual-encoder, the cross-encoder, or an encoder of documents."),
     Command("evaluate", "codeseek.cli.evaluate", "Measure the search on a data set or on your own repository."),
 )
 

@@ -138,11 +138,12 @@ def _device(name: str) -> str:
 
 
 def _encoder(name: str | None, device: str) -> str:
-    """Loads the model and encodes a word with it."""
+    """Loads the model and encodes a word with it, as a query and as a document."""
     from codeseek.encoders import LazyEncoder
 
     encoder = LazyEncoder(name, device)
     (vector,) = encoder.encode_queries(["walk"])
+    encoder.encode_documents(["walk"])
     return f"{encoder.name}, {len(vector)} dimensions"
 
 

@@ -33,7 +33,7 @@ def evaluate(
     no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Leave out the cross-encoder.")] = False,
     no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Leave out the dual-encoder.")] = False,
     queries: Annotated[
-        int, typer.Option("--queries", metavar="N", min=0, help="At most N queries a part; 0 for all.")
+        int, typer.Option("--queries", metavar="N", min=0, help="At most N queries a part; 0 for all (own: 200).")
     ] = 0,
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="plain or json.")] = "plain",
     out: Annotated[

@@ -77,7 +77,7 @@ def _build(
     folder: Path, build: Callable[..., BuildReport], verbose: bool, drain: Callable[[], None] = lambda: None
 ) -> None:
     with ProgressReport(f"indexing {folder}", quiet_s=0, interrupted=BUILD_INTERRUPTED) as progress:
-        report = _when_unlocked(partial(build, progress=_both(progress, drain)), drain)
+        report = _when_unlocked(build, progress, drain)
     for note in report.notes:
         notice(note)
     notice(_summary(report, progress.seconds))
@@ -95,7 +95,7 @@ def _build_and_follow(
 
     def update_once() -> BuildReport:
         with ProgressReport(f"updating {folder}", quiet_s=UPDATE_QUIET_S, interrupted=BUILD_INTERRUPTED) as progress:
-            report = _when_unlocked(partial(update, progress=_both(progress, changes.drain)), changes.drain)
+            report = _when_unlocked(update, progress, changes.drain)
         _tell_update(report, progress.seconds)
         return report
 
@@ -107,21 +107,22 @@ def _build_and_follow(
             told = _tell_trouble(changes.trouble, told)
 
 
-def _both(progress: Progress, drain: Callable[[], None]) -> Progress:
+def _when_unlocked(build: Callable[..., BuildReport], progress: Progress, drain: Callable[[], None]) -> BuildReport:
+    """As `build`, after whoever else builds the index now."""
+    begun = told = False
+
     def call(stage: str, done: int, total: int) -> None:
+        nonlocal begun
+        begun = True
         drain()
         progress(stage, done, total)
 
-    return call
-
-
-def _when_unlocked(build: Callable[..., BuildReport], drain: Callable[[], None]) -> BuildReport:
-    """As `build`, after whoever else builds the index now."""
-    told = False
     while True:
         try:
-            return build(wait_s=LOCK_WAIT_S)
+            return build(progress=call, wait_s=LOCK_WAIT_S)
         except IndexLocked as error:
+            if begun:  # beginning again would not tell what was done before
+                raise
             if not told:
                 notice(f"{error}; waiting for it")
             told = True

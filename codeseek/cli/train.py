@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -53,10 +51,16 @@ from codeseek.cli.train_options import (
     WarmupOption,
     WindowOption,
 )
+from codeseek.cli.train_setup import (
+    Interruptible,
+    print_line,
+    read_data,
+    read_development,
+    read_trunk,
+    read_window,
+    wants_bf16,
+)
 from codeseek.errors import UsageError
-
-# As of a shell's child that SIGINT ended.
-EXIT_INTERRUPTED = 130
 
 app = new_app()
 
@@ -164,9 +168,9 @@ def cross(
     job = CrossJob(
         model=model,
         out=out,
-        data=_data(pairs, documents, ranking, ranking_depth, teacher, query_tokens, document_tokens),
-        development=_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
-        trunk=_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
+        data=read_data(pairs, documents, ranking, ranking_depth, teacher, query_tokens, document_tokens),
+        development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=read_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
         loop=LoopOptions(
             batch=batch,
             accumulate=accumulate,
@@ -182,7 +186,7 @@ def cross(
             save_minutes=save_minutes,
             evaluate_every=evaluate_every,
         ),
-        window=_window(lambda_, window, absolute_margin, relative_margin),
+        window=read_window(lambda_, window, absolute_margin, relative_margin),
         device=device,
         threads=threads,
         compiled=compile,
@@ -197,15 +201,15 @@ def cross(
         options=CrossOptions(
             negatives=negatives,
             temperature=temperature,
-            bf16=_bf16(precision, device),
+            bf16=wants_bf16(precision, device),
             teacher_weight=teacher_weight if teacher is not None else 0.0,
             teacher_loss=parse_choice("--teacher-loss", teacher_loss, ("kl", "margin-mse")),
             teacher_temperature=teacher_temperature,
             residual=residual,
         ),
     )
-    with _Interruptible() as interruptible:
-        train_cross(job, resume=resume, report=_print_line, on_trainer=interruptible)
+    with Interruptible() as interruptible:
+        train_cross(job, resume=resume, report=print_line, on_trainer=interruptible)
     return interruptible.exit_code
 
 
@@ -273,9 +277,9 @@ def dual(
     job = DualJob(
         model=model,
         out=out,
-        data=_data(pairs, documents, ranking, ranking_depth, None, query_tokens, document_tokens),
-        development=_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
-        trunk=_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
+        data=read_data(pairs, documents, ranking, ranking_depth, None, query_tokens, document_tokens),
+        development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=read_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
         loop=LoopOptions(
             batch=batch,
             accumulate=accumulate,
@@ -290,7 +294,7 @@ def dual(
             save_minutes=save_minutes,
             evaluate_every=evaluate_every,
         ),
-        window=_window(lambda_, window, absolute_margin, relative_margin),
+        window=read_window(lambda_, window, absolute_margin, relative_margin),
         device=device,
         threads=threads,
         compiled=compile,
@@ -300,12 +304,12 @@ def dual(
         options=DualOptions(
             scale=scale,
             hard_negatives=hard_negatives,
-            bf16=_bf16(precision, device),
+            bf16=wants_bf16(precision, device),
             cached=cached,
         ),
     )
-    with _Interruptible() as interruptible:
-        train_dual(job, resume=resume, report=_print_line, on_trainer=interruptible)
+    with Interruptible() as interruptible:
+        train_dual(job, resume=resume, report=print_line, on_trainer=interruptible)
     return interruptible.exit_code
 
 
@@ -358,9 +362,9 @@ def documents(
     job = DocumentsJob(
         model=model,
         out=out,
-        data=_data(pairs, documents, None, 50, None, query_tokens, document_tokens),
-        development=_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
-        trunk=_trunk(model, layers, attention, 0.0, freeze_tokens, 0),
+        data=read_data(pairs, documents, None, 50, None, query_tokens, document_tokens),
+        development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=read_trunk(model, layers, attention, 0.0, freeze_tokens, 0),
         loop=LoopOptions(
             batch=batch,
             accumulate=accumulate,
@@ -378,100 +382,8 @@ def documents(
         device=device,
         threads=threads,
         budget_tokens=pass_tokens,
-        options=DistilOptions(scale=scale, others=others, bf16=_bf16(precision, device)),
+        options=DistilOptions(scale=scale, others=others, bf16=wants_bf16(precision, device)),
     )
-    with _Interruptible() as interruptible:
-        train_documents(job, resume=resume, report=_print_line, on_trainer=interruptible)
+    with Interruptible() as interruptible:
+        train_documents(job, resume=resume, report=print_line, on_trainer=interruptible)
     return interruptible.exit_code
-
-
-def _data(
-    pairs: Path,
-    documents: Path | None,
-    ranking: Path | None,
-    depth: int,
-    teacher: Path | None,
-    query_tokens: int,
-    document_tokens: int,
-) -> Any:
-    from codeseek.train.plans import Data
-
-    return Data(
-        pairs=pairs,
-        documents=documents,
-        ranking=ranking,
-        depth=depth,
-        teacher=teacher,
-        query_max_tokens=query_tokens,
-        document_max_tokens=document_tokens,
-    )
-
-
-def _development(pairs: Path | None, documents: Path | None, ranking: Path | None, queries: int, depth: int) -> Any:
-    from codeseek.train.plans import Development
-
-    if pairs is None and ranking is None:
-        return None
-    if pairs is None or ranking is None:
-        raise UsageError("development needs pairs and a first stage", hint="give both --dev-pairs and --dev-ranking")
-    return Development(pairs, documents, ranking, queries, depth)
-
-
-def _window(lambda_: float, size: int, absolute: float | None, relative: float | None) -> Any:
-    from codeseek.train.sampling import WindowSettings
-
-    return WindowSettings(lambda_=lambda_, size=size, absolute_margin=absolute, relative_margin=relative)
-
-
-def _trunk(model: Path, layers: str, attention: str, dropout: float, freeze_tokens: bool, freeze_layers: int) -> Any:
-    from codeseek.cli.choices import parse_choice
-    from codeseek.train.models import TrunkOptions, choose_layers
-
-    return TrunkOptions(
-        layers=choose_layers(model, layers),
-        attention=parse_choice("--attention", attention, ("sdpa", "eager")),
-        dropout=dropout,
-        freeze_tokens=freeze_tokens,
-        freeze_layers=freeze_layers,
-    )
-
-
-def _bf16(precision: str, device: str) -> bool:
-    from codeseek.cli.choices import parse_choice
-    from codeseek.train.models import bf16_is_faster
-
-    parse_choice("--precision", precision, ("auto", "bf16", "fp32"))
-    return bf16_is_faster(device) if precision == "auto" else precision == "bf16"
-
-
-def _print_line(line: Mapping[str, Any]) -> None:
-    shown = (f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items())
-    typer.echo("codeseek: " + "  ".join(shown), err=True)
-
-
-class _Interruptible:
-    """The first interruption of a trainer writes a checkpoint and ends the run; the second one kills it."""
-
-    def __init__(self) -> None:
-        self._trainer: Any = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Interruptible:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __call__(self, trainer: Any) -> None:
-        self._trainer = trainer
-        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def _stop(self, number: int, frame: Any) -> None:
-        self._trainer.stop()
-        signal.signal(number, signal.SIG_DFL)
-        typer.echo("codeseek: stopping after this step; go on with --resume", err=True)
-
-    @property
-    def exit_code(self) -> int:
-        return EXIT_INTERRUPTED if self._trainer.stopped else 0

@@ -56,13 +56,18 @@ class QueryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is said after the last answer. `seconds` is the wall time of the command, index update included."""
+    """What is said after the last answer.
+
+    `seconds` is the wall time of the command, index update included; `lag` says why the index could not be brought up
+    to date, "" where it was.
+    """
 
     root: Path
     freshness: Freshness
     built: bool
     outcomes: tuple[QueryOutcome, ...]
     seconds: float
+    lag: str = ""
 
 
 class Printer(Protocol):

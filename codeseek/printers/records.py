@@ -62,6 +62,7 @@ def summary_record(summary: Summary) -> dict[str, Any]:
             "chunks": freshness.chunks,
             "updated_files": freshness.updated_files,
             "removed_files": freshness.removed_files,
+            "lag": summary.lag,
         },
         "coverage": round(freshness.coverage, 4),
         "queries": [outcome_record(outcome) for outcome in summary.outcomes],

@@ -57,10 +57,9 @@ _TEST = re.compile(
     r"|(^|/)(tests?_[^/]*|[^/]*[._-](tests?|spec|specs)\.\w+|conftest\.py|[^/]*(?<=[a-z0-9])(Tests?|Spec|Suite|TestCase)\.\w+)$"
 )
 _EXAMPLE = re.compile(
-    r"(^|/)_?(examples?|samples?|demos?|docs?_src|tutorials?|playground|sandbox|bench(marks?)?)/"
-    r"|(^(docs?|website)|/docs)/(?!.*\.(mdx?|rst|txt|adoc)$)",  # code among prose shows how something is used
-    re.I,
+    r"(^|/)_?(examples?|samples?|demos?|docs?_src|tutorials?|playground|sandbox|bench(marks?)?)/", re.I
 )
+_DOCUMENTATION = re.compile(r"(^(docs?|website)|/docs)/", re.I)
 _LEGACY = re.compile(
     r"(^|/)_?(compat|legacy|deprecated|vendor(ed)?|third[-_]?party|node_modules|external|deps|single_include|single-header|dist)/",
     re.I,
@@ -184,6 +183,8 @@ def measure_signals(
     for row, chunk in enumerate(chunks):
         values[row, column["definition"] : column["folder"] + 1] = _name_signals(query, weights, chunk)
         test, example, legacy, declaration = path_flags(chunk.path)
+        if chunk.kind is not Kind.TEXT and _DOCUMENTATION.search(chunk.path):
+            example = True  # code among prose shows how something is used
         values[row, column["type"] : column["length"] + 1] = (
             chunk.kind in _TYPES,
             chunk.kind is Kind.CODE,

@@ -14,14 +14,13 @@ from codeseek.train.models import DualEncoder, Tensor, nn, torch
 from codeseek.train.objectives import DROPOUT_SEEDS, DistilOptions, ordered_vectors, tensors_of
 from codeseek.train.relevance import Relevance
 from codeseek.train.sampling import NegativeSource
-from codeseek.train.world import World
 
 __all__ = ["DistilBatch", "DistilObjective"]
 
 
 @dataclass(frozen=True, slots=True)
 class DistilBatch:
-    """One process's share of a batch.
+    """A batch of B queries and N documents.
 
     Args:
         excluded: [B, N], True where a document is relevant to a query without being its positive.
@@ -47,8 +46,6 @@ class DistilObjective:
         relevance: Relevance,
         source: NegativeSource,
         options: DistilOptions,
-        *,
-        world: World | None = None,
     ) -> None:
         """Args:
         model: Encodes documents.
@@ -58,10 +55,8 @@ class DistilObjective:
         self.model = model
         self._teacher = teacher.eval().requires_grad_(False)
         self._assembler, self._relevance, self._source, self._options = assembler, relevance, source, options
-        self._world = world or World()
 
     def prepare(self, queries: np.ndarray, random: np.random.Generator) -> DistilBatch:
-        queries = queries[self._world.share(len(queries))]
         positives = self._assembler.training.positive[queries]
         others = self._source.draw(queries, self._options.others, random)
         documents = np.concatenate([positives, np.setdiff1d(others[others >= 0], positives)])
@@ -88,7 +83,7 @@ class DistilObjective:
         )
 
     def inputs(self, batch: DistilBatch) -> int:
-        return batch.excluded.shape[1] * self._world.size
+        return batch.excluded.shape[1]
 
     def _taught(self, passes: Sequence[Padded], inputs: Sequence[dict[str, Tensor]]) -> Tensor:
         return ordered_vectors([self._teacher(**one) for one in inputs], passes)

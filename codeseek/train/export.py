@@ -56,7 +56,7 @@ class ExportPart:
         folder: In the hub's layout; a ranker has `head.safetensors` beside it (`train/models.py`).
         feeding: How it is fed.
         label: The readable half of its name.
-        samples: Texts of an encoder (both queries and documents); (query, document) pairs of a ranker. A few hundred.
+        samples: A few hundred texts like those that an encoder will read; (query, document) pairs of a ranker.
         serving: Written into the configuration as it is (calibration, budgets).
     """
 
@@ -75,7 +75,8 @@ def export_model(
     ranker: ExportPart | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a model folder. A part of a folder that exists stays as it is where none is given.
+    """Writes a model folder. A part of a folder that exists stays as it is where none is given, but for an encoder of
+    documents beside another encoder.
 
     Args:
         out: The folder.
@@ -86,7 +87,8 @@ def export_model(
         record: Origin, licence and training, written into the configuration; None keeps what is there.
 
     Raises:
-        ModelError: If a checkpoint cannot be read, is no BERT, or the parts differ in token embeddings or tokenizer.
+        ModelError: If a checkpoint cannot be read, is no BERT, or the parts differ in token embeddings or tokenizer, or
+            documents have an encoder and queries none.
         DataError: If a part has no samples to calibrate on.
         FileError: If the folder cannot be written.
     """
@@ -97,6 +99,8 @@ def export_model(
     try:
         out.mkdir(parents=True, exist_ok=True)
         config = _kept(out, parts)
+        if "document_encoder" in parts and not (encoder or config["encoder"]):
+            raise ModelError("cannot export an encoder of documents without one of queries")
         if record is not None:
             config["record"] = dict(record)
         first: Path | None = out if any(config[name] for name in PARTS) else None
@@ -117,9 +121,12 @@ def export_model(
         config["bytes"] = {
             path.name: path.stat().st_size
             for path in sorted(out.iterdir())
-            if path.suffix in (".safetensors", ".onnx") or path.name == TOKENIZER_NAME
+            if path.name in (EMBEDDINGS_NAME, TOKENIZER_NAME) or config.get(path.name.partition(".")[0])
         }
         (out / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        for name in PARTS:
+            for path in out.glob(f"{name}.*") if config[name] is None else ():
+                path.unlink()
     except OSError as error:
         raise FileError(f"cannot write the model to {out}: {error.strerror or error}") from error
 
@@ -132,10 +139,7 @@ def _kept(out: Path, parts: Mapping[str, ExportPart]) -> dict[str, Any]:
         config["record"] = known["record"]
         config |= {name: known.get(name) for name in PARTS if name not in parts}
     if "encoder" in parts and "document_encoder" not in parts:
-        # The one there was made for another encoder's vectors.
-        config["document_encoder"] = None
-        for path in out.glob("document_encoder.*"):
-            path.unlink()
+        config["document_encoder"] = None  # the one there was made for another encoder's vectors
     return config
 
 

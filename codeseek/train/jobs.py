@@ -146,21 +146,20 @@ def train_documents(
         raise UsageError("an encoder of documents is made of some of the layers", hint="--layers N")
     world = open_world(resolve_device(job.device))
     try:
-        setting = set_up(job, world)
-        pooling = load_description(job.model).pooling
+        if world.size > 1:
+            raise UsageError(f"an encoder of documents is trained by one process, not {world.size}")
+        description = load_description(job.model)
+        if description.data_flow:
+            raise UsageError(f"{job.model} reads data flow, which an encoder of documents cannot be taught")
+        setting, pooling = set_up(job, world), description.pooling
         model = DualEncoder(setting.trunk, pooling=pooling)
         model.to(setting.device)
         teacher = DualEncoder(load_trunk(job.model, TrunkOptions(attention=job.trunk.attention)), pooling=pooling)
         teacher.to(setting.device)
         feeding = _feeding(job, setting, "dual-encoder", pooling, single_max_tokens(job, setting.frame))
+        source = RandomNegatives(setting.training, setting.relevance, same_repository=True)
         objective = DistilObjective(
-            world.wrap(model),
-            teacher,
-            _assembler(setting, feeding),
-            setting.relevance,
-            RandomNegatives(setting.training, setting.relevance, same_repository=True),
-            job.options,
-            world=world,
+            model, teacher, _assembler(setting, feeding), setting.relevance, source, job.options
         )
 
         def save(folder: Path) -> None:

@@ -6,7 +6,7 @@ from codeseek.train.models import Tensor, functional, torch
 
 __all__ = ["info_nce", "listwise_cross_entropy", "listwise_divergence", "margin_mse", "vector_distillation"]
 
-# Of the three terms of `vector_distillation`, so that each moves the weights about as much.
+# Of the three terms of `vector_distillation`; others are unmeasured.
 VECTOR_WEIGHT, ORDER_WEIGHT, ANSWER_WEIGHT = 10.0, 1.0, 0.3
 
 

@@ -66,7 +66,7 @@ class Development:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What both trainings are told.
+    """What every training is told.
 
     Args:
         model: A BERT-like model in the hub's layout, or one that was trained here.

@@ -1,4 +1,4 @@
-"""What both jobs set up first: device, tokenizer, trunk, pairs, and the source of negatives."""
+"""What all jobs set up first: device, tokenizer, trunk, pairs, and the source of negatives."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PASS_TOKENS = {"cpu": 4096, "cuda": 32_768}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What both jobs set up first."""
+    """What all jobs set up first."""
 
     world: World
     device: Any

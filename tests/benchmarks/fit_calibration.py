@@ -2,9 +2,10 @@
 
     python tests/benchmarks/fit_calibration.py POOLS.npz ... --blend blend.json [--reranked] [--write]
 
-Pools are recorded with `pools.py --foreign N`: queries of other repositories, which nothing answers. A logistic
-function of the final score and of evidence that does not depend on the other candidates, over the first ten hits of
-each query; the reliability table and the expected calibration error are of repositories that the fit did not see.
+Pools are recorded with `pools.py --foreign N` (and `--ranked N` for --reranked): queries of other repositories, which
+nothing answers. A logistic function of the final score and of evidence that does not depend on the other candidates,
+over the first ten hits of each query; the reliability table and the expected calibration error are of repositories that
+the fit did not see.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/fit_loose.py cosqa.npz csn99.npz --blend blend.json [--prior X] [--write]
 
-As `fit_blend.py`, to pools recorded with `pools.py cosqa|csn99`: a listwise softmax over each pool with a prior at
-zero, each set weighing the same; no signal that speaks of a path or of neighbours in a file. The ranker's weight is
-chosen on a grid, with the first stage's as they are. The held-out figures are of weights that did not see the query's
-fold.
+As `fit_blend.py`, to pools recorded with `pools.py cosqa|csn99 --ranked 30`: a listwise softmax over each pool with a
+prior at zero, each set weighing the same; no signal that speaks of a path or of neighbours in a file. The ranker's
+weight is chosen on a grid, with the first stage's as they are. The held-out figures are of weights that did not see the
+query's fold.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.network import parse_network
 from codeseek.retrievers.signals import SIGNALS
 
-# Nothing about the path: it tells which files were asked about. Left out by measurement, LOG.md.
+# They tell which files were asked about. Left out by measurement, LOG.md.
 LEFT_OUT = ("learned", "test", "example", "legacy", "declaration", "file", "file_best")
 INPUTS = tuple(name for name in SIGNALS if name not in LEFT_OUT)
 DENSE = [INPUTS.index(name) for name in ("dense", "dense_rank", "cosine")]

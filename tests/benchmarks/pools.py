@@ -10,7 +10,7 @@ repositories, and of --questions), `own` (documentation asks for the function th
 `csn99` (functions without a repository around them; needs no checkouts). What the `fit_*.py` fit and measure, so that a
 weight can be tried without searching again. `train` and `own` search a corpus of chunks: with --max-chunks the files
 that are asked about, and others up to that number of chunks; --documentation draws so many queries of each repository
-from documentation, which is taken out of what is searched.
+from documentation, which is taken out of what is searched, as it is for others; `own` needs it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from codeseek.retrievers.fusion import Blend, order_without_crowding
 from codeseek.retrievers.hybrid import Pool
 from codeseek.retrievers.query import parse_query
 from codeseek.search import Searcher, open_searcher
+from codeseek.train.exclusions import check_allowed, load_exclusions
 from codeseek.train.mining import MiningOptions, draw, mine_queries, read_repository
 from codeseek.train.undocumented import without_documentation
 from codeseek.train.written_queries import WHOLE_FILE_STYLE, load_questions
@@ -41,6 +42,7 @@ from codeseek.types import Ranker, StoredChunk
 FUNCTION_SETS = ("cosqa", "csn99")
 SAMPLED_SETS = ("train", "own")
 SAMPLE_TOP = 60
+BARE_SHARE = 0.4
 FOLDS = 5
 
 
@@ -126,8 +128,10 @@ def record_sample(
     wanted = frozenset(path for one in judged for path, *_ in one.targets)
     files = read_repository(root, max_chunks=max_chunks, wanted=wanted)
     mined = mine_queries(root, files, MiningOptions(kinds=("documentation",), variants=bool(judged)), Counter())
+    # Of others too, so that its lack is no sign of an answer.
+    bare = {query.targets[0] for query in mined if draw(0, query.targets[0]) < BARE_SHARE} if documentation else set()
+    mined = [query for query in mined if query.targets[0] in bare]
     mined = sorted(mined, key=lambda query: draw(0, f"{query.kind}\0{query.text}"))[:documentation]
-    bare = {query.targets[0] for query in mined}
     served = {
         path: [(name, without_documentation(chunk) if name in bare else chunk) for name, chunk in entries]
         for path, entries in files.items()
@@ -180,6 +184,14 @@ def main() -> None:
     parser.add_argument("--max-chunks", type=int, default=0, help="search a sample of each repository (train, own)")
     parser.add_argument("--documentation", type=int, default=0, help="queries of each repository (train, own)")
     args = parser.parse_args()
+    if args.set not in SAMPLED_SETS and (args.max_chunks or args.documentation or args.ranked_every > 1):
+        parser.error("--max-chunks, --documentation and --ranked-every are for train and own")
+    if args.set in SAMPLED_SETS and args.foreign:
+        parser.error("--foreign is not for train and own")
+    if args.questions and args.set != "train":
+        parser.error("--questions is for train")
+    if args.set == "own" and not args.documentation:
+        parser.error("own needs --documentation")
     if args.set in FUNCTION_SETS:
         recorded = list(record_functions(args.shared, args.set, args.ranked))
         save(args.out, [described for described, _ in recorded], [values for _, values in recorded])
@@ -193,6 +205,9 @@ def main() -> None:
     chosen = [
         row for row in loaded if (not args.only or row[0] in args.only) and row[0] not in args.skip and row[2].is_dir()
     ]
+    if args.set == "train":
+        for _, _, root, _ in chosen:
+            check_allowed(root, load_exclusions())
     records: list[dict[str, np.ndarray]] = []
     queries: list[list] = []
     for place, (name, language, root, judged) in enumerate(chosen):

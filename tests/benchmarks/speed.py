@@ -6,7 +6,7 @@ Each repository is indexed once as a process (`codeseek index`), in WORK/cache, 
 is the same build without vectors; "encoder" is the time that the shipped encoder needs for the same texts, shortest
 first, nothing around it, from an even sample of a thousand.
 With --semble, PYTHON is an interpreter that has semble installed and DIR a static model that it loads: its speed does
-not depend on the values, so random ones do. Prints a table, and keeps it in DIR/speed.json.
+not depend on the values, so random ones do. Prints a table, and keeps it in WORK/speed.json.
 """
 
 from __future__ import annotations

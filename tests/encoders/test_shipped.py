@@ -147,6 +147,21 @@ def test_a_new_encoder_drops_the_one_for_documents(two_encoders: Path, tmp_path:
     assert not list(folder.glob("document_encoder.*"))
 
 
+def test_a_refused_export_leaves_the_folder_as_it_was(two_encoders: Path, tmp_path: Path) -> None:
+    from codeseek.train.export import ExportPart, export_model
+
+    folder = Path(shutil.copytree(two_encoders, tmp_path / "folder"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    part = open_folder(two_encoders).encoder
+    assert part is not None
+    other = ExportPart(save_bert(tmp_path / "other", seed=9), part.feeding, "tiny", TEXTS, {})
+    with pytest.raises(ModelError, match="its token embeddings are not those of"):
+        export_model(folder, encoder=other)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    with pytest.raises(ModelError, match="without one of queries"):
+        export_model(tmp_path / "new", document_encoder=other)
+
+
 def test_the_name_follows_the_weights(shipped: Path) -> None:
     folder = open_folder(shipped)
     assert folder.encoder is not None

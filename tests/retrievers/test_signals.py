@@ -64,6 +64,13 @@ def test_tests_stand_behind_unless_asked_for():
     assert measure("tests of walking a tree", [chunk(path)])[0]["test"] == 0.0
 
 
+def test_code_among_documentation_is_an_example_and_its_prose_is_not():
+    rows = measure(
+        "walk a tree", [chunk("docs/source/walk.py"), chunk("docs/walk.md", kind=Kind.TEXT), chunk("src/doc/parse.ts")]
+    )
+    assert [row["example"] for row in rows] == [1.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("path", "flags"),
     [
@@ -75,9 +82,6 @@ def test_tests_stand_behind_unless_asked_for():
         ("spec/walk_spec.rb", (True, False, False, False)),
         ("web/app.spec.ts", (True, False, False, False)),
         ("examples/demo/main.rs", (False, True, False, False)),
-        ("docs/source/_ext/links.py", (False, True, False, False)),
-        ("docs/guide.md", (False, False, False, False)),
-        ("src/doc/parser.ts", (False, False, False, False)),
         ("third_party/zlib/inflate.c", (False, False, True, False)),
         ("compat/poll.c", (False, False, True, False)),
         ("types/index.d.ts", (False, False, False, True)),

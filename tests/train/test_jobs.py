@@ -241,6 +241,12 @@ def test_an_encoder_of_documents_approaches_its_teacher(checkpoint: Callable[[st
         run(replace(job, out=corpus / "all", trunk=TrunkOptions()))
 
 
+def test_an_encoder_of_documents_cannot_be_taught_data_flow(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+    run(dual_job(checkpoint("graphcodebert"), corpus, "teacher", loop=replace(LOOP, max_steps=1), data_flow=True))
+    with pytest.raises(UsageError, match="reads data flow"):
+        run(documents_job(corpus / "teacher", corpus, "documents"))
+
+
 def test_schedule_rises_falls_and_follows_the_clock() -> None:
     factors = [learning_rate_factor(progress / 10, 0.2) for progress in range(11)]
     assert factors[:3] == [0.0, 0.5, 1.0]
