@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from codeseek.errors import ModelError
-from codeseek.retrievers.intent import component_probability
+from codeseek.retrievers.intent import word_probability
 from codeseek.retrievers.network import Network, parse_network
 from codeseek.retrievers.query import Query
 from codeseek.retrievers.signals import SIGNALS
@@ -31,7 +31,7 @@ _PLAIN = {
 
 
 # Fields of a blend that hold no weights by signal.
-_NO_WEIGHTS = ("intent", "network", "crowding", "terse")
+_NO_WEIGHTS = ("intent", "description", "network", "crowding", "terse")
 
 
 def _even_crowding() -> dict[str, float]:
@@ -44,8 +44,9 @@ class Blend:
 
     A worded query is weighed between `words` (it asks for a function) and `components` (it asks for a file or a type),
     by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `network` makes the signal
-    `learned` of the others. `crowding`, by the same three names, is what a hit loses for each better hit from its file.
-    The `reranked` weights replace the others where the ranker has read the candidate; they hold one for `ranker`, its
+    `learned` of the others, of that probability, and of the one by `description` that the query reads like
+    documentation. `crowding`, by the same three names, is what a hit loses for each better hit from its file. The
+    `reranked` weights replace the others where the ranker has read the candidate; they hold one for `ranker`, its
     logit, besides, of which a terse query keeps a share of `terse`. `loose` and `loose_reranked` are for functions
     without a repository around them. `calibration` turns final scores into probabilities of relevance.
     """
@@ -61,6 +62,7 @@ class Blend:
     terse: float = 1.0
     crowding: Mapping[str, float] = field(default_factory=_even_crowding)
     intent: Mapping[str, float] = field(default_factory=dict)
+    description: Mapping[str, float] = field(default_factory=dict)
     network: Network | None = None
     calibration: Mapping[str, float] = field(default_factory=dict)
     calibration_reranked: Mapping[str, float] = field(default_factory=dict)
@@ -83,14 +85,15 @@ class Blend:
 
     def component_probability(self, query: Query) -> float:
         """The probability that a worded query asks for a component; 0 for a symbol look-up."""
-        return 0.0 if query.is_symbol else component_probability(query.text, self.intent)
+        return 0.0 if query.is_symbol else word_probability(query.text, self.intent)
 
     def learned(self, query: Query, signals: np.ndarray) -> np.ndarray:
         """The signal `learned` of candidates with the signals [P, len(SIGNALS)]; 0 for a symbol look-up."""
         if self.network is None or query.is_symbol:
             return np.zeros(len(signals), np.float32)
         columns = signals[:, [SIGNALS.index(name) for name in self.network.signals]]
-        return self.network(columns, self.component_probability(query))
+        kinds = (self.component_probability(query), word_probability(query.text, self.description))
+        return self.network(columns, kinds)
 
     def weights(self, query: Query) -> np.ndarray:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`."""

@@ -1,7 +1,11 @@
-"""Whether a worded query asks for a component (a file, a class) or for one function in it, by its words alone.
+"""What kind of query a worded one is, by its words alone: two questions with weights of their own (`fusion.Blend`).
 
-"CORS middleware for cross-origin requests" wants the file that holds it, "give up after three failed attempts" a
-function. Other weights serve each: names of files and types decide the one, meaning and coverage the other.
+Does it ask for a component (a file, a class) or for one function in it? "CORS middleware for cross-origin requests"
+wants the file that holds it, "give up after three failed attempts" a function. Names of files and types decide the
+one, meaning and coverage the other.
+
+Does it describe code as its documentation does, or ask as a developer does? "Returns the number of pending jobs" says
+in full what a function is, so its meaning can be trusted; of "how many jobs are waiting" each word counts.
 """
 
 from __future__ import annotations
@@ -21,8 +25,8 @@ def intent_features(text: str) -> list[str]:
     return [*dict.fromkeys(words), f"^{words[0]}", f"#{min(len(words), 12)}"]
 
 
-def component_probability(text: str, weights: Mapping[str, float]) -> float:
-    """The probability that a query asks for a component.
+def word_probability(text: str, weights: Mapping[str, float]) -> float:
+    """The probability that the answer to one of the questions is yes.
 
     Args:
         text: The query.

@@ -12,30 +12,33 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Network", "parse_network"]
+__all__ = ["KINDS", "Network", "parse_network"]
+
+# The probabilities that the query asks for a component, and that it describes as documentation does (`intent.py`).
+KINDS = ("component", "description")
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """Layers with rectified outputs, the last one with a single plain output.
 
-    `signals` names the inputs, to which the probability that the query asks for a component is added as the last;
-    `layers` holds weights [inputs, outputs] and biases [outputs], float64.
+    `signals` names the inputs, to which `KINDS` are added: two facts about the query. `layers` holds weights
+    [inputs, outputs] and biases [outputs], float64.
     """
 
     signals: tuple[str, ...]
     layers: tuple[tuple[np.ndarray, np.ndarray], ...]
 
-    def __call__(self, columns: np.ndarray, component: float) -> np.ndarray:
+    def __call__(self, columns: np.ndarray, kinds: Sequence[float]) -> np.ndarray:
         """Args:
             columns: [P, len(signals)], in their order.
-            component: The probability that the query asks for a component.
+            kinds: As `KINDS`.
 
         Returns:
             [P] float32, each from its own row alone, to the last bit: a product of matrices would round by the number
             of rows (`signals.weigh`).
         """
-        values = [*columns.astype(np.float64).T, np.full(len(columns), component)]
+        values = [*columns.astype(np.float64).T, *(np.full(len(columns), kind) for kind in kinds)]
         for number, (weights, biases) in enumerate(self.layers):
             total = np.broadcast_to(biases, (len(columns), len(biases))).copy()
             for value, row in zip(values, weights, strict=True):
@@ -59,7 +62,7 @@ def parse_network(record: Mapping[str, Any], known: Sequence[str]) -> Network:
     unknown = sorted(set(signals) - set(known))
     if unknown:
         raise ValueError(f"the network reads unknown signals: {', '.join(unknown)}")
-    width = len(signals) + 1
+    width = len(signals) + len(KINDS)
     for weight, bias in zip(weights, biases, strict=True):
         if weight.shape != (width, *bias.shape) or not np.isfinite(weight).all() or not np.isfinite(bias).all():
             raise ValueError(f"a layer of the network has the shape {weight.shape}, wanted {width} inputs")

@@ -28,7 +28,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from codeseek.retrievers.fusion import order_without_crowding
-from codeseek.retrievers.intent import component_probability
+from codeseek.retrievers.intent import word_probability
 from codeseek.retrievers.network import parse_network
 from codeseek.retrievers.signals import SIGNALS
 
@@ -55,23 +55,35 @@ class Recorded:
     files: np.ndarray
     logits: np.ndarray
     component: float
+    description: float
 
 
 def load(path: Path, blend: dict) -> list[Recorded]:
-    """The recorded queries; `learned` and the kind of query are made anew by the blend's network and intent."""
+    """The recorded queries; `learned` and the kinds of query are made anew by the blend's weights."""
     stored = np.load(path)
-    intent = blend.get("intent", {})
     network = parse_network(blend["network"], SIGNALS) if "network" in blend else None
     columns = [SIGNALS.index(name) for name in network.signals] if network else []
     records = []
     for number, (repository, fold, group, query, targets, symbol, _) in enumerate(json.loads(str(stored["queries"]))):
         field = {name: stored[f"{number}/{name}"] for name in ("signals", "covered", "files", "logits")}
-        component = 0.0 if symbol else component_probability(query, intent)
+        kinds = ["intent", "description"]
+        component, description = (0.0 if symbol else word_probability(query, blend.get(kind, {})) for kind in kinds)
         signals = field["signals"]
         made = network is not None and not symbol
-        signals[:, LEARNED] = network(signals[:, columns], component) if made else 0.0
+        signals[:, LEARNED] = network(signals[:, columns], (component, description)) if made else 0.0
         records.append(
-            Recorded(path.stem, repository, fold, group, query, targets, symbol, component=component, **field)
+            Recorded(
+                path.stem,
+                repository,
+                fold,
+                group,
+                query,
+                targets,
+                symbol,
+                component=component,
+                description=description,
+                **field,
+            )
         )
     return records
 

@@ -2,11 +2,12 @@
 
     python tests/benchmarks/fit_network.py POOLS.npz ... --blend blend.json [--judge POOLS.npz ...] [--write]
 
-POOLS.npz come from `pools.py train --max-chunks N`; no repository among them may be one that judges. Loss: for each
-worded query, -log of the softmax mass on the candidates that answer it. The linear blend (without `learned`) is held
-fixed and the network learns what it leaves; `fit_blend.py` then gives `learned` its weights. In a share of the queries
-the vectors are hidden, wholly or of some candidates, as they are while an index is being filled. --judge prints what
-the network does to other pools at weight 1, before any refit.
+POOLS.npz come from `pools.py train --max-chunks N --documentation M`; no repository among them may be one that judges.
+First the words are fitted by which a query reads like documentation (`description`), which the network is told. Loss:
+for each worded query, -log of the softmax mass on the candidates that answer it. The linear blend (without `learned`)
+is held fixed and the network learns what it leaves; `fit_blend.py` then gives `learned` its weights. In a share of the
+queries the vectors are hidden, wholly or of some candidates, as they are while an index is being filled. --judge prints
+what the network does to other pools at weight 1, before any refit.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from fit_blend import Recorded, load, loss_of, measured, score, write_blend
+from fit_intent import fit_words
 from fit_ranker import first_scores
 
 from codeseek.retrievers.fusion import order_without_crowding
-from codeseek.retrievers.network import parse_network
+from codeseek.retrievers.network import KINDS, parse_network
 from codeseek.retrievers.signals import SIGNALS
 
 # They tell which files were asked about. Left out by measurement, LOG.md.
@@ -29,10 +31,11 @@ LEFT_OUT = ("learned", "test", "example", "legacy", "declaration", "file", "file
 INPUTS = tuple(name for name in SIGNALS if name not in LEFT_OUT)
 DENSE = [INPUTS.index(name) for name in ("dense", "dense_rank", "cosine")]
 TOP = 60  # candidates of a query by the linear blend
-HIDDEN_WIDTH = 32
+HIDDEN_WIDTH = 64
 HIDE_ALL, HIDE_SOME = 0.1, 0.1
-EPOCHS, BATCH, RATE, DECAY = 6, 256, 3e-3, 1e-2
+EPOCHS, BATCH, RATE, DECAY = 9, 256, 3e-3, 1e-2
 DIGITS = 4
+DESCRIPTIONS = ("documentation", "without name")  # groups of queries from documentation
 
 
 class Queries:
@@ -43,7 +46,7 @@ class Queries:
         self.inputs = torch.zeros(len(kept), TOP, len(INPUTS))
         self.linear = torch.full((len(kept), TOP), -1e9)
         self.relevant = torch.zeros(len(kept), TOP, dtype=torch.bool)
-        self.component = torch.tensor([r.component for r in kept], dtype=torch.float32)
+        self.kinds = torch.tensor([[r.component, r.description] for r in kept], dtype=torch.float32)
         columns = [SIGNALS.index(name) for name in INPUTS]
         for row, record in enumerate(kept):
             scores = first_scores(record, blend)
@@ -52,11 +55,11 @@ class Queries:
             self.linear[row, : len(top)] = torch.from_numpy(scores[top])
             self.relevant[row, : len(top)] = torch.from_numpy(record.covered[top].any(axis=1))
         answered = self.relevant.any(dim=1)
-        for name in ("inputs", "linear", "relevant", "component"):
+        for name in ("inputs", "linear", "relevant", "kinds"):
             setattr(self, name, getattr(self, name)[answered])
 
     def __len__(self) -> int:
-        return len(self.component)
+        return len(self.kinds)
 
 
 def without_learned(blend: dict) -> dict:
@@ -78,7 +81,7 @@ def fit(queries: Queries) -> torch.nn.Sequential:
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     network = torch.nn.Sequential(
-        torch.nn.Linear(len(INPUTS) + 1, HIDDEN_WIDTH),
+        torch.nn.Linear(len(INPUTS) + len(KINDS), HIDDEN_WIDTH),
         torch.nn.ReLU(),
         torch.nn.Linear(HIDDEN_WIDTH, HIDDEN_WIDTH),
         torch.nn.ReLU(),
@@ -92,8 +95,8 @@ def fit(queries: Queries) -> torch.nn.Sequential:
         order, total = torch.randperm(len(queries), generator=generator), 0.0
         for start in range(0, len(queries) // BATCH * BATCH, BATCH):
             rows = order[start : start + BATCH]
-            component = queries.component[rows, None, None].expand(-1, TOP, 1)
-            inputs = torch.cat([hide(queries.inputs[rows], generator), component], dim=-1)
+            kinds = queries.kinds[rows, None].expand(-1, TOP, -1)
+            inputs = torch.cat([hide(queries.inputs[rows], generator), kinds], dim=-1)
             scores = queries.linear[rows] + network(inputs)[..., 0]
             hits = scores.masked_fill(~queries.relevant[rows], -1e9)
             loss = (torch.logsumexp(scores, 1) - torch.logsumexp(hits, 1)).mean()
@@ -126,7 +129,9 @@ def judge(records: list[Recorded], blend: dict) -> None:
             for record in part:
                 scores = first_scores(record, without_learned(blend))
                 if weight and not record.symbol:
-                    scores += (1 - record.component) * network(record.signals[:, columns], record.component)
+                    scores += (1 - record.component) * network(
+                        record.signals[:, columns], (record.component, record.description)
+                    )
                 ordered = order_without_crowding(scores, record.files, loss_of(record, blend["crowding"]))
                 rows = np.array([row for row, _ in ordered], int)
                 values.append(measured(record, rows))
@@ -142,8 +147,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the network into the blend")
     args = parser.parse_args()
     blend = json.loads(args.blend.read_text())
-    queries = Queries([record for path in args.pools for record in load(path, blend)], without_learned(blend))
-    print(f"{len(queries)} queries")
+    blend.pop("network", None)
+    texts = [(r.query, r.group in DESCRIPTIONS) for path in args.pools for r in load(path, {}) if not r.symbol]
+    blend["description"] = fit_words(texts)
+    records = [record for path in args.pools for record in load(path, blend)]
+    queries = Queries(records, without_learned(blend))
+    print(f"{len(queries)} queries; {sum(r.group in DESCRIPTIONS for r in records)} recorded of documentation")
     blend["network"] = as_record(fit(queries))
     judge([record for path in args.judge for record in load(path, blend) if record.targets], blend)
     if args.write:

@@ -41,7 +41,7 @@ from codeseek.types import Ranker, StoredChunk
 
 FUNCTION_SETS = ("cosqa", "csn99")
 SAMPLED_SETS = ("train", "own")
-SAMPLE_TOP = 60
+SAMPLE_TOP = 100
 BARE_SHARE = 0.4
 FOLDS = 5
 
@@ -125,6 +125,8 @@ def record_sample(
     `ranked` says of how many candidates of a query, by its number, the ranker's logit is wanted.
     """
     models = load_models(None, None, "auto")
+    # What the network of before pushed down is what a new one must learn from.
+    models = replace(models, blend=replace(models.blend, network=None))
     wanted = frozenset(path for one in judged for path, *_ in one.targets)
     files = read_repository(root, max_chunks=max_chunks, wanted=wanted)
     mined = mine_queries(root, files, MiningOptions(kinds=("documentation",), variants=bool(judged)), Counter())

@@ -1,6 +1,6 @@
 import pytest
 
-from codeseek.retrievers.intent import component_probability, intent_features
+from codeseek.retrievers.intent import intent_features, word_probability
 
 
 def test_features_are_words_the_first_word_and_the_length():
@@ -10,9 +10,9 @@ def test_features_are_words_the_first_word_and_the_length():
 
 def test_log_odds_add_up():
     weights = {"retry": 1.0, "^retry": 1.0, "#1": -2.0, "bias": 0.0}
-    assert component_probability("retry", weights) == pytest.approx(0.5)
-    assert component_probability("unknown", {"bias": 2.0}) == pytest.approx(0.8808, abs=1e-4)
+    assert word_probability("retry", weights) == pytest.approx(0.5)
+    assert word_probability("unknown", {"bias": 2.0}) == pytest.approx(0.8808, abs=1e-4)
 
 
 def test_no_weights_mean_functions():
-    assert component_probability("cors middleware", {}) == 0.0
+    assert word_probability("cors middleware", {}) == 0.0
