@@ -74,7 +74,7 @@ def index(
 
 
 def _build(
-    folder: Path, build: Callable[..., BuildReport], verbose: bool, drain: Callable[[], None] = lambda: None
+    folder: Path, build: Callable[..., BuildReport], verbose: bool, drain: Callable[[], None] | None = None
 ) -> None:
     with ProgressReport(f"indexing {folder}", quiet_s=0, interrupted=BUILD_INTERRUPTED) as progress:
         report = _when_unlocked(build, progress, drain)
@@ -107,26 +107,34 @@ def _build_and_follow(
             told = _tell_trouble(changes.trouble, told)
 
 
-def _when_unlocked(build: Callable[..., BuildReport], progress: Progress, drain: Callable[[], None]) -> BuildReport:
-    """As `build`, after whoever else builds the index now."""
+def _when_unlocked(
+    build: Callable[..., BuildReport], progress: Progress, drain: Callable[[], None] | None
+) -> BuildReport:
+    """As `build`, after whoever else builds the index now.
+
+    What follows changes has a `drain`, and begins again whenever another process comes between. A single build that had
+    begun does not: it would tell nothing of what it did before.
+    """
     begun = told = False
 
     def call(stage: str, done: int, total: int) -> None:
         nonlocal begun
         begun = True
-        drain()
+        if drain is not None:
+            drain()
         progress(stage, done, total)
 
     while True:
         try:
             return build(progress=call, wait_s=LOCK_WAIT_S)
         except IndexLocked as error:
-            if begun:  # beginning again would not tell what was done before
+            if begun and drain is None:
                 raise
             if not told:
                 notice(f"{error}; waiting for it")
             told = True
-            drain()
+            if drain is not None:
+                drain()
 
 
 def _tell_update(report: BuildReport, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """A small network over the signals of one candidate: what their weighted sum cannot say, such as "either of the two".
 
-Its output is a signal like the others, `learned`, and the blend weighs it. It reads nothing about the path, so that it
-learns what an answer has in common with a question, not which files somebody asked about.
+Its output is a signal like the others, `learned`, and the blend weighs it. The shipped one is not told of tests and
+examples: it learns what an answer has in common with a question, not which files somebody asked about.
 """
 
 from __future__ import annotations

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from codeseek.cli.index import _when_unlocked
+from codeseek.errors import IndexLocked
 from codeseek.paths import index_dir, make_private_dir
 from codeseek.stores.locks import writer_lock
+from codeseek.types import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -107,6 +110,24 @@ def test_a_build_waits_for_another_one(repository: Path) -> None:
         building.until(f"codeseek: another process is building this index (process {os.getpid()}); waiting for it\n")
     assert building.end() == 0
     assert "2 files, " in building.said
+
+
+def test_only_what_follows_changes_begins_again_after_it_has_begun() -> None:
+    rounds: list[int] = []
+
+    def build(*, progress: Progress, wait_s: float) -> str:
+        rounds.append(len(rounds))
+        if len(rounds) % 2:
+            progress("walk", 0, 1)
+            raise IndexLocked("another process is building this index")
+        return "report"
+
+    def quiet(stage: str, done: int, total: int) -> None: ...
+
+    assert _when_unlocked(build, quiet, lambda: None) == "report"  # type: ignore[arg-type, comparison-overlap]
+    with pytest.raises(IndexLocked):
+        _when_unlocked(build, quiet, None)  # type: ignore[arg-type]
+    assert rounds == [0, 1, 2]
 
 
 def test_the_end_of_the_root_is_an_error_and_polling_is_announced(repository: Path) -> None:
