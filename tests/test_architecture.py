@@ -50,6 +50,7 @@ EXCEPTIONS = {
 # Library -> the modules that may import it.
 DOORS = {
     "hnswlib": {"indexes/hnsw.py"},
+    "simsimd": {"indexes/exact.py"},
     "tree_sitter": {"languages.py"},
     "platformdirs": {"paths.py"},
     "watchfiles": {"watch.py"},

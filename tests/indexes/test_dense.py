@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codeseek.errors import FileError, IndexDamaged
 from codeseek.indexes import hnsw
 from codeseek.indexes.dense import DenseIndex
-from codeseek.indexes.exact import inner_products, rescore, top_rows
+from codeseek.indexes.exact import approximate_products, rescore, top_rows
 from codeseek.indexes.generation import Generation, open_generation, write_generation
 from codeseek.indexes.hnsw import Graph, build_graph, graph_bytes, load_graph
 from codeseek.indexes.quantised import find_damaged, quantise, record_dtype, widen
@@ -201,7 +201,8 @@ def test_exact_in_blocks_and_by_rows(monkeypatch: pytest.MonkeyPatch, threaded_r
     monkeypatch.setattr("codeseek.indexes.exact.THREADED_ROWS", threaded_rows)
     records, query = quantise(unit(50)), unit(1, seed=1)[0]
     whole = widen(records) @ query
-    assert inner_products(records, query) == pytest.approx(whole, abs=1e-6)
+    scores, error = approximate_products(records, query)
+    assert np.abs(scores - whole).max() <= error < 0.02
     for rows in (
         np.arange(50),
         np.arange(3, 30),
@@ -209,10 +210,27 @@ def test_exact_in_blocks_and_by_rows(monkeypatch: pytest.MonkeyPatch, threaded_r
         np.array([0, 3, 9, 40]),
         np.array([7]),
     ):
-        assert inner_products(records, query, rows) == pytest.approx(whole[rows], abs=1e-6)
+        assert np.array_equal(approximate_products(records, query, rows)[0], scores[rows])
     assert set(np.argsort(-whole)[:5]) <= set(top_rows(records, query, 5).tolist())
     assert set(40 + np.argsort(-whole[40:])[:3]) <= set(top_rows(records, query, 3, np.arange(40, 50)).tolist())
     assert top_rows(records, query, 0).size == top_rows(records, query, 5, np.empty(0, int)).size == 0
+
+
+@pytest.mark.parametrize("shape", ["plain", "one large number", "small", "zeros"])
+def test_rounding_the_query_loses_nothing(shape: str) -> None:
+    """Rows so alike that the rounded query orders them otherwise."""
+    query = unit(1, seed=1)[0]
+    if shape == "one large number":
+        query[3] = 40
+    query = query * {"small": 1e-20, "zeros": 0}.get(shape, 1)
+    records = quantise(unit(1) + 0.02 * unit(3_000, seed=2))
+    whole = rescore(records, query, np.arange(3_000))
+    scores, error = approximate_products(records, query)
+    assert np.abs(scores - whole).max() <= error
+    best = np.sort(whole)[-20]
+    found = top_rows(records, query, 20)
+    assert set(np.flatnonzero(whole >= best)) <= set(found.tolist())
+    assert shape != "plain" or len(found) < 60
 
 
 def test_rescoring_does_not_depend_on_company() -> None:
