@@ -109,6 +109,19 @@ def test_dependencies_point_down() -> None:
     assert not wrong
 
 
+def test_what_a_module_offers_is_there() -> None:
+    for name, tree in modules():
+        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                defined.add(node.id)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                defined |= {alias.asname or alias.name for alias in node.names}
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                assert set(ast.literal_eval(node.value)) <= defined, name
+
+
 def test_exceptions_are_in_use_and_make_no_circle() -> None:
     arrows = {
         (part_of(name), target.split(".")[1])

@@ -7,7 +7,7 @@ in torch.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def _load(folder: Path, device: str, threads: int | None) -> Encoder:
         load = partial(_open, folder, "document_encoder", reader, device, threads)
         documents = (reader.feeding, _Deferred(load) if device == "cpu" else load())
     name, dimension = found.vectors_name or part.name, part.architecture.hidden_size
-    return DualEncoder(name, dimension, part.feeding, load_tokenizer(folder), runtime, device, documents)
+    return DualEncoder(name, dimension, part.feeding, load_tokenizer(folder), runtime, documents)
 
 
 class _Deferred:
@@ -136,10 +136,17 @@ class _Deferred:
         self._load = load
         self._runtime: Runtime | None = None
 
-    def run(self, batch: Batch) -> np.ndarray:
+    @property
+    def limits(self) -> tuple[int, int]:
+        return self._loaded().limits
+
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, np.ndarray]]:
+        return self._loaded().run_all(batches)
+
+    def _loaded(self) -> Runtime:
         if self._runtime is None:
             self._runtime = self._load()
-        return self._runtime.run(batch)
+        return self._runtime
 
 
 def _open(folder: Path, name: str, part: Part, device: str, threads: int | None) -> Runtime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -13,20 +13,19 @@ from codeseek.encoders.tokens import token_ids
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["BATCH_LIMITS", "DualEncoder", "Runtime"]
+__all__ = ["DualEncoder", "Runtime"]
 
-# Rows and padded tokens of a forward pass, by device. On the CPU more rows only spill the caches (batches of 16 to 64
-# differ by less than the noise); CUDA's are unmeasured.
-BATCH_LIMITS = {"cpu": (32, 6144), "cuda": (512, 1 << 16), "mps": (64, 1 << 14)}
 # Texts tokenised and sorted by length together: enough for little padding, few enough to bound memory.
 WINDOW_TEXTS = 4096
 
 
 class Runtime(Protocol):
-    """A model in onnxruntime or torch."""
+    """A model in onnxruntime or torch; `limits` are the rows and the padded tokens of a batch that suits it."""
 
-    def run(self, batch: Batch) -> np.ndarray:
-        """Returns [B, D] unit vectors of an encoder or [B] logits of a ranker, float32."""
+    limits: tuple[int, int]
+
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, np.ndarray]]:
+        """Yields each batch with [B, D] unit vectors of an encoder or [B] logits of a ranker, float32."""
 
 
 class DualEncoder:
@@ -44,7 +43,6 @@ class DualEncoder:
         feeding: Feeding,
         tokenizer: Tokenizer,
         runtime: Runtime,
-        device: str = "cpu",
         documents: tuple[Feeding, Runtime] | None = None,
     ) -> None:
         self.name = name
@@ -52,7 +50,6 @@ class DualEncoder:
         self._queries = (feeding, runtime)
         self._documents = documents or self._queries
         self._tokenizer = tokenizer
-        self._limits = BATCH_LIMITS[device]
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
         """Returns [Q, D] float32 with unit rows."""
@@ -71,6 +68,7 @@ class DualEncoder:
         for start in range(0, len(texts), WINDOW_TEXTS):
             window = texts[start : start + WINDOW_TEXTS]
             ids = token_ids(self._tokenizer, [prompt + text for text in window] if prompt else window, max_tokens)
-            for batch in iter_batches(feeding, frame_texts(feeding, ids), None, *self._limits):
-                vectors[start + batch.rows] = runtime.run(batch)
+            batches = iter_batches(feeding, frame_texts(feeding, ids), None, *runtime.limits)
+            for batch, found in runtime.run_all(batches):
+                vectors[start + batch.rows] = found
         return vectors

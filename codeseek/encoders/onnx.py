@@ -1,10 +1,13 @@
-"""The door to onnxruntime: one forward pass on the CPU.
+"""The door to onnxruntime: forward passes on the CPU, one a core.
 
-The graphs come out of `train/export.py` with their operators already fused, so nothing is optimised at load.
+Cores that each have a batch of their own need not wait for each other at every operator, and what a small batch makes
+stays in a core's own cache: a seventh faster than large batches that all cores share (LOG.md). The graphs come out of
+`train/export.py` with their operators already fused, so nothing is optimised at load.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,16 @@ from codeseek.errors import ModelError
 
 __all__ = ["OnnxModel"]
 
+# Rows and padded tokens of a batch: two long texts, so that cores also share the few that a search reranks evenly.
+BATCH_LIMITS = (32, 256)
 # A graph without weights is some 30 KB; a larger one was not written by `export.py`.
 GRAPH_MAX_BYTES = 16 << 20
 
 
 class OnnxModel:
     """A graph with inputs `ids`, `lengths` and, where pairs are read, `types`; one output."""
+
+    limits = BATCH_LIMITS
 
     def __init__(self, graph: Path, threads: int | None = None) -> None:
         """Opens a graph whose weights lie beside it.
@@ -39,17 +46,35 @@ class OnnxModel:
             raise ModelError("onnxruntime is not installed", hint="pip install onnxruntime") from error
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cpu_threads()
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        # Waiting threads that spin took a third of the throughput of a busy machine.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # failures are raised
         try:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise ModelError(f"cannot load {graph}: {_first_line(error)}") from error
         self._inputs = {value.name for value in self._session.get_inputs()}
+        self._threads = threads or cpu_threads()
+
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, np.ndarray]]:
+        """Yields each batch with what `run` gives, in the order given.
+
+        Raises:
+            ModelError: As `run`.
+        """
+        waiting = list(batches)
+        threads = min(self._threads, len(waiting))
+        if threads <= 1:
+            for batch in waiting:
+                yield batch, self.run(batch)
+            return
+        from concurrent.futures import ThreadPoolExecutor  # which loads logging, for nothing where one text is read
+
+        pool = ThreadPoolExecutor(threads)  # onnxruntime lets go of the interpreter's lock
+        try:
+            yield from zip(waiting, pool.map(self.run, waiting), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the batches under way alone
 
     def run(self, batch: Batch) -> np.ndarray:
         """Returns [B, D] or [B] float32, as the graph ends in vectors or logits.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ except ImportError as error:
 
 __all__ = ["TorchModel", "load_foreign_encoder", "load_foreign_runtime", "load_shipped"]
 
+# Rows and padded tokens of a batch. On the CPU more rows only spill the caches; the others are unmeasured.
+BATCH_LIMITS = {"cpu": (32, 6144), "cuda": (512, 1 << 16), "mps": (64, 1 << 14)}
 # float16 keeps three more bits than bfloat16 and is as fast; activations of BERTs stay below its largest number, and
 # `TorchModel` runs in float32 from the first batch on where they do not.
 GPU_DTYPE = torch.float16
@@ -44,6 +46,7 @@ class TorchModel:
     def __init__(
         self, trunk: nn.Module, feeding: Feeding, head: Mapping[str, np.ndarray], device: str, *, typed: bool = True
     ) -> None:
+        self.limits = BATCH_LIMITS[device]
         self._feeding = feeding
         self._device = torch.device(device)
         self._typed = typed
@@ -53,6 +56,11 @@ class TorchModel:
             self._head = {name: torch.tensor(value, device=self._device) for name, value in head.items()}
         except (RuntimeError, AssertionError) as error:
             raise DeviceError(f"cannot load a model on {device}: {_first_line(error)}", hint="--device cpu") from error
+
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, np.ndarray]]:
+        """Yields each batch with what `run` gives, in the order given."""
+        for batch in batches:
+            yield batch, self.run(batch)
 
     def run(self, batch: Batch) -> np.ndarray:
         """Returns [B, D] unit vectors or [B] logits, float32. When memory is short, the batch is halved.
@@ -132,7 +140,7 @@ def load_foreign_encoder(folder: Path, device: str, threads: int | None, pooling
     """
     found = open_foreign(folder, "dual-encoder", pooling)
     runtime = load_foreign_runtime(folder, found.feeding, classifier=False, device=device, threads=threads)
-    return DualEncoder(found.name, found.dimension, found.feeding, foreign_tokenizer(folder), runtime, device)
+    return DualEncoder(found.name, found.dimension, found.feeding, foreign_tokenizer(folder), runtime)
 
 
 def load_foreign_runtime(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codeseek.encoders.dual import BATCH_LIMITS, Runtime
+from codeseek.encoders.dual import Runtime
 from codeseek.encoders.feeding import Feeding, frame_pairs, iter_batches
 from codeseek.encoders.folder import Part, default_folder, is_shipped, open_folder
 from codeseek.encoders.tokens import load_tokenizer, token_ids
@@ -23,14 +23,11 @@ __all__ = ["CrossEncoder", "load_cross", "ranker_part"]
 class CrossEncoder:
     """Implements `types.Ranker`: [CLS] query [SEP] document [SEP], in batches sorted by length."""
 
-    def __init__(
-        self, name: str, feeding: Feeding, tokenizer: Tokenizer, runtime: Runtime, device: str = "cpu"
-    ) -> None:
+    def __init__(self, name: str, feeding: Feeding, tokenizer: Tokenizer, runtime: Runtime) -> None:
         self.name = name
         self._feeding = feeding
         self._tokenizer = tokenizer
         self._runtime = runtime
-        self._limits = BATCH_LIMITS[device]
 
     def rank(self, query: str, documents: Sequence[str]) -> np.ndarray:
         """Returns [N] float32, one logit a document, in the order given; a logit does not depend on the others."""
@@ -39,8 +36,8 @@ class CrossEncoder:
         (query_ids,) = token_ids(self._tokenizer, [feeding.query_prompt + query], feeding.query_max_tokens)
         texts = [feeding.document_prompt + document for document in documents] if feeding.document_prompt else documents
         rows, start = frame_pairs(feeding, query_ids, token_ids(self._tokenizer, texts, feeding.document_max_tokens))
-        for batch in iter_batches(feeding, rows, start, *self._limits):
-            scores[batch.rows] = self._runtime.run(batch)
+        for batch, found in self._runtime.run_all(iter_batches(feeding, rows, start, *self._runtime.limits)):
+            scores[batch.rows] = found
         return scores
 
 
@@ -66,7 +63,7 @@ def load_cross(folder: Path, device: str, threads: int | None) -> CrossEncoder:
             from codeseek.encoders.torch import load_shipped
 
             runtime = load_shipped(folder, "ranker", part, device)
-        return CrossEncoder(part.name, part.feeding, load_tokenizer(folder), runtime, device)
+        return CrossEncoder(part.name, part.feeding, load_tokenizer(folder), runtime)
 
     from codeseek.encoders.checkpoints import foreign_tokenizer
     from codeseek.encoders.hub import open_foreign
@@ -74,7 +71,7 @@ def load_cross(folder: Path, device: str, threads: int | None) -> CrossEncoder:
 
     found = open_foreign(folder, "cross-encoder")
     runtime = load_foreign_runtime(folder, found.feeding, classifier=found.classifier, device=device, threads=threads)
-    return CrossEncoder(found.name, found.feeding, foreign_tokenizer(folder), runtime, device)
+    return CrossEncoder(found.name, found.feeding, foreign_tokenizer(folder), runtime)
 
 
 def ranker_part(folder: Path) -> Part:

@@ -31,7 +31,7 @@ _PLAIN = {
 
 
 # Fields of a blend that hold no weights by signal.
-_NO_WEIGHTS = ("intent", "description", "network", "crowding", "terse")
+_NO_WEIGHTS = ("intent", "description", "network", "crowding", "terse", "described")
 
 
 def _even_crowding() -> dict[str, float]:
@@ -47,8 +47,9 @@ class Blend:
     `learned` of the others, of that probability, and of the one by `description` that the query reads like
     documentation. `crowding`, by the same three names, is what a hit loses for each better hit from its file. The
     `reranked` weights replace the others where the ranker has read the candidate; they hold one for `ranker`, its
-    logit, besides, of which a terse query keeps a share of `terse`. `loose` and `loose_reranked` are for functions
-    without a repository around them. `calibration` turns final scores into probabilities of relevance.
+    logit, besides, of which a terse query keeps a share of `terse`; the more a query reads like documentation, the more
+    `described` takes its place. `loose` and `loose_reranked` are for functions without a repository around them.
+    `calibration` turns final scores into probabilities of relevance.
     """
 
     words: Mapping[str, float] = field(default_factory=lambda: dict(_PLAIN))
@@ -60,6 +61,7 @@ class Blend:
     loose: Mapping[str, float] = field(default_factory=dict)
     loose_reranked: Mapping[str, float] = field(default_factory=dict)
     terse: float = 1.0
+    described: float | None = None
     crowding: Mapping[str, float] = field(default_factory=_even_crowding)
     intent: Mapping[str, float] = field(default_factory=dict)
     description: Mapping[str, float] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Blend:
             words_reranked=self.loose_reranked, components_reranked=self.loose_reranked,
             symbol_reranked=self.loose_reranked,
             terse=1.0,
+            described=None,
             crowding=dict.fromkeys(self.crowding, 0.0),
         )  # fmt: skip
 
@@ -87,13 +90,16 @@ class Blend:
         """The probability that a worded query asks for a component; 0 for a symbol look-up."""
         return 0.0 if query.is_symbol else word_probability(query.text, self.intent)
 
+    def description_probability(self, query: Query) -> float:
+        """The probability that a worded query is what documentation says of a function; 0 for a symbol look-up."""
+        return 0.0 if query.is_symbol else word_probability(query.text, self.description)
+
     def learned(self, query: Query, signals: np.ndarray) -> np.ndarray:
         """The signal `learned` of candidates with the signals [P, len(SIGNALS)]; 0 for a symbol look-up."""
         if self.network is None or query.is_symbol:
             return np.zeros(len(signals), np.float32)
         columns = signals[:, [SIGNALS.index(name) for name in self.network.signals]]
-        kinds = (self.component_probability(query), word_probability(query.text, self.description))
-        return self.network(columns, kinds)
+        return self.network(columns, (self.component_probability(query), self.description_probability(query)))
 
     def weights(self, query: Query) -> np.ndarray:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`."""
@@ -102,7 +108,12 @@ class Blend:
     def weights_reranked(self, query: Query) -> tuple[np.ndarray, float]:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`, and the weight of the ranker's logit."""
         weights, ranker = self._between(query, self.words_reranked, self.components_reranked, self.symbol_reranked)
-        return weights, ranker * self.terse if query.is_terse else ranker
+        if query.is_terse:
+            ranker *= self.terse
+        if self.described is not None:
+            share = self.description_probability(query)
+            ranker = (1 - share) * ranker + share * self.described
+        return weights, ranker
 
     def crowding_of(self, query: Query) -> float:
         """What a hit loses for each better hit from its file."""

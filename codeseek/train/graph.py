@@ -158,11 +158,11 @@ def _embeddings(graph: _Graph, epsilon: float, *, pairs: bool) -> str:
 
 def _layer(graph: _Graph, hidden: str, name: str, heads: int, epsilon: float) -> str:
     """[B, T, D] to [B, T, D]."""
-    product = graph.product(hidden, f"{name}.qkv", bias=False)
+    product = graph.product(hidden, f"{name}.qkv", bias=True)
     query, key, value = graph.nodes_out("Split", product, outputs=3, axis=-1)
     attention = graph.node(
         "MultiHeadAttention",
-        *(query, key, value, graph.weight(f"{name}.qkv.bias"), "lengths"),
+        *(query, key, value, "", "lengths"),
         domain=MICROSOFT,
         num_heads=heads,
     )

@@ -97,8 +97,9 @@ def vector_distillation(
 ) -> Tensor:
     """What an encoder of documents lacks of its teacher: in its vectors, in what they order, and in the answers.
 
-    1 - cosine to the teacher's vector, KL(teacher || student) over each query's order of the batch's documents, and the
-    cross-entropy of its positive, which may take the student beyond the teacher.
+    1 - cosine to the teacher's vector, KL(teacher || student) over each query's order of the batch's documents, the
+    same with each document's teacher as a query for the others (so documents without queries teach too), and the
+    cross-entropy of the positive, which may take the student beyond the teacher.
 
     Args:
         queries: [B, D] unit rows of the teacher.
@@ -111,17 +112,22 @@ def vector_distillation(
         A scalar.
     """
     apart = (1.0 - (documents * teacher).sum(dim=-1)).mean()
-    student_scores, teacher_scores = queries @ documents.T * scale, queries @ teacher.T * scale
-    order = functional.kl_div(
-        functional.log_softmax(student_scores, dim=1),
-        functional.log_softmax(teacher_scores, dim=1),
-        log_target=True,
-        reduction="batchmean",
-    )
+    student_scores = queries @ documents.T * scale
+    order = _divergence(student_scores, queries @ teacher.T * scale)
+    if len(teacher) > 1:
+        others = ~torch.eye(len(teacher), dtype=torch.bool, device=teacher.device)
+        alike = [(teacher @ vectors.T * scale)[others].view(len(teacher), -1) for vectors in (documents, teacher)]
+        order = order + _divergence(*alike)
     if excluded is not None:
         student_scores = student_scores.masked_fill(excluded, float("-inf"))
     answers = functional.cross_entropy(student_scores, torch.arange(len(queries), device=queries.device))
     return VECTOR_WEIGHT * apart + ORDER_WEIGHT * order + ANSWER_WEIGHT * answers
+
+
+def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of the softmax over each row [B, N], the mean over the rows."""
+    logs = [functional.log_softmax(scores, dim=1) for scores in (student, teacher)]
+    return functional.kl_div(*logs, log_target=True, reduction="batchmean")
 
 
 def _log_softmax(scores: Tensor, present: Tensor, temperature: float) -> Tensor:

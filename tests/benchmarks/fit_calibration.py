@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from fit_blend import Recorded, load, loss_of, write_blend
-from fit_ranker import first_scores, weight_of
+from fit_ranker import first_scores, numbers_of, weight_of
 from scipy.optimize import minimize
 
 from codeseek.retrievers.fusion import order_without_crowding
@@ -38,8 +38,7 @@ def table(
             continue
         scores, crowding = first_scores(record, blend), loss_of(record, blend["crowding"])
         if reranked:
-            ranker = tuple(blend[f"{kind}_reranked"]["ranker"] for kind in ("words", "components", "symbol"))
-            weight = weight_of(record, parse_query(record.query).is_terse, (*ranker, blend["terse"]))
+            weight = weight_of(record, parse_query(record.query).is_terse, numbers_of(blend))
             scores = scores + weight * record.logits  # what was not read is behind the first ten
             scores[np.isnan(scores)] = -np.inf
         top = np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)][:10], int)

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--plot FILE] [--write]
 
-Four numbers on a grid: the weight where a query asks for a function, for a component, and for a symbol, and the share
-that a terse query keeps of it. The first stage's weights stay: fitting all of them again to the reranked pools did
-worse on what was held out (LOG.md). The mean over the sets decides; the held-out figures are of numbers chosen without
-the query's language or repository. The plot shows what each stage adds to the one before.
+Five numbers on a grid: the weight where a query asks for a function, for a component, for a symbol, the share that a
+terse query keeps of it, and the weight where a query reads like documentation. The first stage's weights stay: fitting
+all of them again to the reranked pools did worse on what was held out (LOG.md). The mean over the sets decides; the
+held-out figures are of numbers chosen without the query's language or repository. The plot shows what each stage adds
+to the one before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from fit_blend import Recorded, load, loss_of, measured, score, write_blend
@@ -28,9 +30,22 @@ WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 TERSE = (0.0, 0.33, 1.0)
 RESAMPLES = 5_000
 STAGES = {"words": "words", "vectors": "vectors", "ranks": "both, by rank"}
+TITLES = {"repos_dev": "files, nDCG@10", "dev": "functions, MRR@10", "own": "functions by documentation, MRR@10"}
 LABELS = {"first stage": "+ rules", "reranked": "+ ranker"}
 
-Numbers = tuple[float, float, float, float]
+
+class Numbers(NamedTuple):
+    words: float
+    components: float
+    symbol: float
+    terse: float
+    described: float
+
+
+def numbers_of(blend: dict) -> Numbers:
+    """Those that a blend was written with."""
+    by_kind = [blend[f"{kind}_reranked"]["ranker"] for kind in ("words", "components", "symbol")]
+    return Numbers(*by_kind, blend["terse"], blend["described"])
 
 
 def first_scores(record: Recorded, blend: dict) -> np.ndarray:
@@ -45,10 +60,12 @@ def first_scores(record: Recorded, blend: dict) -> np.ndarray:
 
 
 def weight_of(record: Recorded, terse: bool, numbers: Numbers) -> float:
-    words, components, symbol, share = numbers
+    """As `Blend.weights_reranked` gives it."""
     if record.symbol:
-        return symbol
-    return ((1 - record.component) * words + record.component * components) * (share if terse else 1.0)
+        return numbers.symbol
+    weight = (1 - record.component) * numbers.words + record.component * numbers.components
+    weight *= numbers.terse if terse else 1.0
+    return (1 - record.description) * weight + record.description * numbers.described
 
 
 def stage_scores(record: Recorded, stage: str) -> np.ndarray:
@@ -111,11 +128,12 @@ def choose(measure: Measure, taken: Callable[[Recorded], bool]) -> Numbers:
         values = measure.values(numbers)
         return float(np.mean([values[mask & (sets == name)].mean() for name in sorted(set(sets[mask]))]))
 
-    best: Numbers = (0.2, 0.2, 0.1, 1.0)
+    best = Numbers(0.2, 0.2, 0.1, 1.0, 0.2)
     for _ in range(2):
-        worded = [(words, components, best[2], share) for words, components, share in product(WEIGHTS, WEIGHTS, TERSE)]
+        worded = [best._replace(words=w, components=c, terse=t) for w, c, t in product(WEIGHTS, WEIGHTS, TERSE)]
         best = max(worded, key=mean)
-        best = max(((*best[:2], symbol, best[3]) for symbol in WEIGHTS), key=mean)
+        for name in ("symbol", "described"):
+            best = max((best._replace(**{name: weight}) for weight in WEIGHTS), key=mean)
     return best
 
 
@@ -131,7 +149,7 @@ def main() -> None:
     records = [record for path in args.pools for record in load(path, blend) if record.targets]
     measure = Measure(records, blend, args.depth)
     chosen = choose(measure, lambda record: True)
-    print(f"words, components, symbol, terse: {chosen}")
+    print(chosen)
     by_fold = {fold: choose(measure, lambda r, fold=fold: r.fold != fold) for fold in {r.fold for r in records}}
     base, fitted = measure.values(None), measure.values(chosen)
     held_out = np.array([measure._value(at, by_fold[record.fold]) for at, record in enumerate(records)])
@@ -140,8 +158,7 @@ def main() -> None:
     for name in dict.fromkeys(record.set_name for record in records):
         part = [at for at, record in enumerate(records) if record.set_name == name]
         chosen_records = [records[at] for at in part]
-        answer, measure_name = ("files", "nDCG@10") if name == "repos_dev" else ("functions", "MRR@10")
-        line = lines.setdefault(f"{answer}, {measure_name}", [])
+        line = lines.setdefault(TITLES.get(name, name), [])
         for stage, label in STAGES.items():
             mean = float(np.mean([stage_value(record, stage) for record in chosen_records]))
             line.append(Point(len(line) + 1, mean, label))
@@ -162,10 +179,9 @@ def main() -> None:
         title = f"What each stage adds: {', '.join(lines)}"
         write_chart(args.plot, line_chart(title, "stage", "quality", lines))
     if args.write:
-        words, components, symbol, share = chosen
-        for kind, weight in (("words", words), ("components", components), ("symbol", symbol)):
-            blend[f"{kind}_reranked"] = blend[kind] | {"ranker": weight}
-        blend["terse"] = share
+        for kind in ("words", "components", "symbol"):
+            blend[f"{kind}_reranked"] = blend[kind] | {"ranker": getattr(chosen, kind)}
+        blend |= {"terse": chosen.terse, "described": chosen.described}
         write_blend(args.blend, blend)
 
 

@@ -84,9 +84,20 @@ def test_a_query_for_a_component_is_weighed_by_the_other_set():
     assert blend.component_probability(parse_query("middleware")) == 0.0, "a single name is a symbol"
 
 
+def test_the_ranker_weighs_otherwise_where_a_query_reads_like_documentation():
+    blend = Blend(description={"returns": 40.0, "bias": -20.0}, words_reranked={"ranker": 0.2}, terse=0.5)
+    described = replace(blend, described=1.0, symbol_reranked={"ranker": 0.1})
+    question, documentation = parse_query("where is the path made"), parse_query("returns the path of the file")
+    assert blend.weights_reranked(documentation)[1] == pytest.approx(0.2)
+    assert described.weights_reranked(question)[1] == pytest.approx(0.2)
+    assert described.weights_reranked(documentation)[1] == pytest.approx(1.0)
+    assert described.weights_reranked(parse_query("returns path"))[1] == pytest.approx(1.0), "terse or not"
+    assert described.weights_reranked(parse_query("returns"))[1] == pytest.approx(0.1), "a name"
+
+
 def test_loose_functions_are_weighed_by_their_own_set_whatever_the_query_asks_for():
     blend = Blend(symbol={"definition": 3.0}, loose={"dense": 2.0}, loose_reranked={"dense": 2.0, "ranker": 0.5})
-    loose = replace(blend, crowding=CROWDING, terse=0.1).for_loose_functions()
+    loose = replace(blend, crowding=CROWDING, terse=0.1, described=1.0).for_loose_functions()
     for query in map(parse_query, ("walk a tree", "walk_tree", "tree walker")):
         assert loose.weights(query)[SIGNALS.index("dense")] == pytest.approx(2.0)
         assert loose.weights(query)[SIGNALS.index("definition")] == 0.0

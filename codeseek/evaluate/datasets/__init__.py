@@ -13,7 +13,7 @@ from pathlib import Path
 from codeseek.errors import UsageError
 from codeseek.types import Chunk
 
-__all__ = ["DATASETS", "Combination", "DataSet", "Part", "TrainingPair", "load_dataset", "load_training_pairs"]
+__all__ = ["DATASETS", "DataSet", "Part", "TrainingPair", "load_dataset", "load_training_pairs"]
 
 
 @dataclass(frozen=True, slots=True)
