@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from codeseek.device import cpu_threads
+from codeseek.indexes.quantised import CODE_MAX
 
 __all__ = ["approximate_products", "rescore", "top_rows"]
 
@@ -22,7 +23,6 @@ SLACK = 1e-5  # float32 sums of 384 products differ by less between block shapes
 SPAN_SHARE = 1.25
 THREADED_ROWS = 65_536  # about 5 ms; starting threads takes 0.2 ms
 THREADS_MAX = 4
-CODE_MAX = 127
 
 
 def approximate_products(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["find_damaged", "quantise", "record_dtype", "widen"]
+__all__ = ["CODE_MAX", "find_damaged", "quantise", "record_dtype", "widen"]
 
 CODE_MAX = 127
 

@@ -49,6 +49,17 @@ def test_the_weights_are_the_checkpoints(shipped: Path, tmp_path: Path) -> None:
         assert error <= 0.03 * np.abs(original[name]).max(), name
 
 
+def test_threads_change_neither_order_nor_vectors(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One text a batch, so that every thread has several."""
+    monkeypatch.setattr("codeseek.encoders.onnx.OnnxModel.limits", (1, 1))
+    one, three = (load_encoder(shipped, "cpu", threads=threads).encode_documents(TEXTS * 3) for threads in (1, 3))
+    assert np.array_equal(one, three)
+    model = "codeseek.encoders.onnx.OnnxModel.run"
+    monkeypatch.setattr(model, lambda self, batch: (_ for _ in ()).throw(ModelError("out of memory")))
+    with pytest.raises(ModelError, match="out of memory"):
+        load_encoder(shipped, "cpu", threads=3).encode_documents(TEXTS)
+
+
 def test_rows_are_unit_and_in_order(shipped: Path) -> None:
     encoder = load_encoder(shipped, "cpu")
     vectors = encoder.encode_documents(TEXTS)
