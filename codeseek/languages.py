@@ -171,7 +171,10 @@ def detect_language(path: str, head: bytes) -> Language | None:
         if pattern.search(head[:HEAD_BYTES]):
             return language
     if extension in table.extensions:
-        return table.extensions[extension]
+        language = table.extensions[extension]
+        # Qt's translations, such as app_de.ts, are no TypeScript. PHP may begin with the XML that it prints.
+        is_xml = head.removeprefix(b"\xef\xbb\xbf").startswith(b"<?xml") and language.name != "php"
+        return None if is_xml else language
     if not extension and head.startswith(b"#!"):
         return table.interpreters.get(_interpreter(head))
     return None
