@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codeseek.rankers.identity import IdentityRanker
 from codeseek.retrievers.fusion import Blend, order_without_crowding
 from codeseek.retrievers.hybrid import Pool
 from codeseek.retrievers.signals import SIGNALS, weigh
@@ -18,15 +19,14 @@ from codeseek.types import Ranker
 # Candidates that the ranker reads by default, and how many at a time under a budget; see tests/benchmarks/LOG.md.
 DEFAULT_DEPTH = 20
 BUDGET_BATCH = 8
-# Keeps the best unread candidate behind the worst that was read, whatever float32 rounds.
-UNREAD_MARGIN = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """A pool in its final order.
 
-    `rows` [P] of the pool, best first; `scores` [P] after crowding, aligned with `rows`; `logits` [P] of the ranker by
+    `rows` [P] of the pool, best first; `scores` [P] after crowding, aligned with `rows`, of one scale among those that
+    the ranker read and of another among the rest, which follow; `logits` [P] of the ranker by
     row of the pool, nan where it did not read; `probabilities` [P] of relevance, aligned with `rows`, never rising.
     """
 
@@ -58,19 +58,20 @@ def rank_pool(
     weights, ranker_weight = blend.weights_reranked(pool.query)
     files = [chunk.path for chunk in pool.chunks]
     crowding = blend.crowding_of(pool.query)
-    if ranker is not None and ranker_weight and len(pool):
+    ordered = order_without_crowding(scores, files, crowding)
+    # The name is asked for last: a lazy ranker loads its model for it.
+    if ranker is not None and ranker_weight and len(pool) and ranker.name != IdentityRanker.name:
         # What crowding keeps off the first page need not be read.
-        chosen = [row for row, _ in order_without_crowding(scores, files, crowding)[:depth]]
+        chosen = [row for row, _ in ordered[:depth]]
         read = _read(pool, ranker, chosen, budget_ms)
         logits[chosen[: len(read)]] = read
         rows = np.flatnonzero(~np.isnan(logits))
-        blended = weigh(pool.signals[rows], weights) + ranker_weight * logits[rows]
-        # The rest keeps its order and its distance behind the last that was read.
-        rest = np.flatnonzero(np.isnan(logits))
-        if len(rest):
-            scores[rest] += blended.min() - scores[rest].max() - UNREAD_MARGIN
-        scores[rows] = blended
-    ordered = _one_part_a_definition(order_without_crowding(scores, files, crowding), pool)
+        scores[rows] = weigh(pool.signals[rows], weights) + ranker_weight * logits[rows]
+        first = order_without_crowding(scores[rows], [files[row] for row in rows], crowding)
+        ordered = [(int(rows[place]), score) for place, score in first] + [
+            (row, score) for row, score in ordered if np.isnan(logits[row])
+        ]
+    ordered = _one_part_a_definition(ordered, pool)
     rows = np.array([row for row, _ in ordered], dtype=np.int64)
     return Ranked(
         rows=rows,
@@ -85,11 +86,11 @@ def _one_part_a_definition(ordered: list[tuple[int, float]], pool: Pool) -> list
 
     What stays is the best part; for a symbol look-up the first one, which declares it, in the best one's place.
     """
-    parts: dict[tuple[str, str], list[int]] = {}
+    parts: dict[tuple[str, str, str], list[int]] = {}
     for row, _ in ordered:
         chunk = pool.chunks[row]
         if chunk.name:
-            parts.setdefault((chunk.path, chunk.qualified_name), []).append(row)
+            parts.setdefault((chunk.path, chunk.qualified_name, chunk.signature), []).append(row)
     stays, leaves = {}, set()
     for rows in parts.values():
         if any(pool.chunks[row].part for row in rows):

@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:  # numpy costs 50 ms, and `--help` reads this module
     import numpy as np
 
+# The dual-encoder reads 64 word pieces of a query or so; a page of text is a paste that slipped.
+QUERY_MAX_CHARS = 2_000
+
 # --------------------------------------------------------------------------------------------------------------- source
 
 

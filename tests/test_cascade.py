@@ -75,6 +75,22 @@ def test_what_crowding_keeps_back_is_not_read():
     assert ranker.read == ["a", "c"]
 
 
+def test_crowding_among_those_read_lifts_no_unread_one():
+    blend = Blend(words={"lexical": 1.0}, words_reranked={"lexical": 1.0, "ranker": 1.0}, crowding=crowded(4.0))
+    paths = ["a.py", "a.py", "b.py", "c.py"]
+    ranked = rank_pool(make_pool([10.0, 9.0, 5.5, 4.0], [""] * 4, paths), blend, ByLength(), depth=3)
+    assert ranked.rows.tolist() == rank_pool(make_pool([10.0, 9.0, 5.5, 4.0], [""] * 4, paths), blend).rows.tolist()
+
+
+def test_what_keeps_the_first_stages_order_is_not_loaded():
+    class Identity(ByLength):
+        name = "identity"
+
+    ranker = Identity()
+    assert rank_pool(make_pool([2.0, 1.0], ["a", "bbbb"]), BLEND, ranker).rows.tolist() == [0, 1]
+    assert ranker.read == []
+
+
 def test_no_weight_for_the_ranker_means_that_it_does_not_read():
     ranker = ByLength()
     rank_pool(make_pool([1.0, 2.0], ["a", "b"], query="one_symbol"), BLEND, ranker)
@@ -119,6 +135,16 @@ def test_a_split_definition_comes_once_and_its_other_parts_last():
     parts = [replace(chunk, part=part) for chunk, part in zip(pool.chunks, (0, 1, 2, 0), strict=True)]
     ranked = rank_pool(replace(pool, chunks=parts), BLEND)
     assert ranked.rows.tolist() == [0, 3, 1, 2]
+
+
+def test_another_definition_of_the_same_name_is_no_part_of_it():
+    pool = make_pool([5.0, 4.0, 3.0, 2.0], ["a", "b", "c", "d"], ["x.cc", "x.cc", "x.cc", "y.cc"])
+    signatures = ("parse(Stream&)", "parse(string)", "parse(Stream&)", "f()")
+    chunks = [
+        replace(chunk, part=part, signature=signature)
+        for chunk, part, signature in zip(pool.chunks, (0, 0, 1, 0), signatures, strict=True)
+    ]
+    assert rank_pool(replace(pool, chunks=chunks), BLEND).rows.tolist() == [0, 1, 3, 2]
 
 
 def test_for_a_symbol_the_part_that_declares_it_takes_the_best_ones_place():

@@ -15,10 +15,12 @@ from codeseek.types import Chunk, Kind
 
 __all__ = [
     "STOP_WORDS",
+    "encoder_part",
     "encoder_text",
     "lexical_terms",
     "query_terms",
     "ranker_text",
+    "singular",
     "split_identifier",
 ]
 
@@ -79,6 +81,11 @@ def ranker_text(chunk: Chunk) -> str:
         At most `PATH_MAX_CHARS` + 1 + `ENCODER_MAX_CHARS` characters.
     """
     return f"{_path_words(chunk.path)}\n{encoder_text(chunk)}"
+
+
+def encoder_part(document: str) -> str:
+    """What the dual-encoder reads, given what the cross-encoder does of the same chunk; a path's words are one line."""
+    return document.partition("\n")[2]
 
 
 def split_identifier(text: str) -> list[str]:
@@ -150,13 +157,13 @@ def _terms(text: str) -> list[str]:
 @lru_cache(maxsize=1 << 17)
 def _identifier_terms(identifier: str) -> tuple[str, ...]:
     """Of a short identifier: the cache keeps each, and a hostile file may hold some of a megabyte."""
-    words = tuple(_singular(word.lower()) for word in _words(identifier))
+    words = tuple(singular(word.lower()) for word in _words(identifier))
     if len(words) < 2:
         return words
     return (identifier.replace("_", "").lower(), *words)
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     """A light English plural rule, the same for documents and queries: requests, entries; not class, status, this."""
     if len(word) < 4 or word[-1] != "s" or word[-2] in "sui":
         return word

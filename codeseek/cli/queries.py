@@ -12,9 +12,7 @@ from typing import BinaryIO
 
 from codeseek.cli.streams import notice
 from codeseek.errors import CodeseekError, DataError, FileError, UsageError
-
-# The dual-encoder reads 64 word pieces of a query or so; a page of text is a paste that slipped.
-MAX_QUERY_CHARACTERS = 2_000
+from codeseek.types import QUERY_MAX_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Query:
 
 
 def check_query(text: str) -> str:
-    """Returns the query without surrounding blanks, as valid Unicode, cut to `MAX_QUERY_CHARACTERS` with a notice.
+    """Returns the query without surrounding blanks, as valid Unicode, cut to `QUERY_MAX_CHARS` with a notice.
 
     Raises:
         UsageError: If nothing is left.
@@ -36,9 +34,9 @@ def check_query(text: str) -> str:
     text = " ".join(text.replace("\0", " ").split())
     if not text:
         raise UsageError("the query is empty", hint='describe what the code does: codeseek search "parse a date"')
-    if len(text) > MAX_QUERY_CHARACTERS:
-        notice(f"the query has {len(text):,} characters, only the first {MAX_QUERY_CHARACTERS:,} are used")
-        text = text[:MAX_QUERY_CHARACTERS]
+    if len(text) > QUERY_MAX_CHARS:
+        notice(f"the query has {len(text):,} characters, only the first {QUERY_MAX_CHARS:,} are used")
+        text = text[:QUERY_MAX_CHARS]
     return text
 
 

@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 
 from codeseek.chunkers.context import STOP_WORDS, query_terms, split_identifier
-
-# Longer queries cost time and find nothing more: a question of 100 words has said what it means. Unmeasured.
-QUERY_MAX_CHARS = 2000
+from codeseek.types import QUERY_MAX_CHARS
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*[!?]?")
 _QUALIFIED = re.compile(r"[^\W\d]\w*[!?]?(?:(?:::|->|\.|#|/|\\)[^\W\d]\w*[!?]?)*(?:\(\))?")
 _SEPARATORS = re.compile(r"::|->|[.#/\\]")
+_WORD = re.compile(r"\w+")
+# "doesn't" and the end of "what's": no words of code, but rare enough among comments to outweigh those that are.
+_CONTRACTED = re.compile(r"\b\w+n['’]t\b|(?<=\w)['’](?:s|re|ve|ll|d|m)\b", re.IGNORECASE)
 
 # Words by which a query asks for code that is otherwise placed behind the implementation.
 _ASKS_FOR = {
@@ -60,11 +61,14 @@ def parse_query(text: str) -> Query:
         if is_symbol or leading or looks_like_identifier(last):
             identifiers[last.lower()] = None
             qualifiers |= dict.fromkeys(part.lower() for part in leading)
-    words = query_terms(" ".join(split_identifier(text)))
-    spoken = {word.lower() for word in _IDENTIFIER.findall(text)} | set(words)
+    if text and " " not in text and not identifiers:
+        identifiers[text.lower()] = None  # such as `foldl'`, `deploy-site`, `operator==`
+    plain = _CONTRACTED.sub(" ", text)
+    words = query_terms(" ".join(word for run in _WORD.findall(plain) for word in split_identifier(run)))
+    spoken = {word.lower() for word in _WORD.findall(text)} | set(words)
     return Query(
         text=text,
-        terms=tuple(dict.fromkeys(query_terms(text))),
+        terms=tuple(dict.fromkeys(query_terms(plain))),
         words=tuple(dict.fromkeys(words)),
         identifiers=tuple(identifiers),
         qualifiers=tuple(qualifiers),

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from codeseek.chunkers.context import split_identifier
+from codeseek.chunkers.context import singular, split_identifier
 from codeseek.retrievers.query import Query
 from codeseek.types import Kind, StoredChunk
 
@@ -45,6 +45,10 @@ SIGNALS = (
     "learned",  # what a small network makes of those above; 0 for a symbol look-up (`network.py`)
 )
 
+_ENDINGS = frozenset(("s", "d", "ed", "er", "ers", "ing", "ings"))
+_SEPARATORS = re.compile(r"::|[.\\]")  # inside the name of a namespace
+_LEADING_MARKS = "#$"
+
 # What a definition is worth whose name is written in another case. Chosen by hand: names that differ in case only are
 # too rare in the questions to fit it.
 OTHER_CASE = 0.5
@@ -74,8 +78,7 @@ def path_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
     stem = name.lstrip(".").split(".")[0] or name
     if stem in ("index", "mod", "lib", "main", "init", "__init__") and folders:
         stem = f"{folders[-1]}"
-    above = frozenset(word for folder in folders[-2:] for word in split_identifier(folder))
-    return frozenset(split_identifier(stem)), above
+    return _words(stem), frozenset[str]().union(*map(_words, folders[-2:]))
 
 
 @lru_cache(maxsize=65536)
@@ -94,6 +97,8 @@ def same_word(a: str, b: str) -> bool:
     if a == b:
         return True
     short, long = (a, b) if len(a) <= len(b) else (b, a)
+    if len(short) == 3:  # `log`/`logger`, but not `for`/`format` or `use`/`user`
+        return long.startswith(short) and long[3:].removeprefix(short[-1]) in _ENDINGS
     stem = short[:-1] if len(short) > 4 and short[-1] in "ey" else short
     return len(stem) >= 3 and long.startswith(stem) and len(long) - len(short) <= 4
 
@@ -213,18 +218,19 @@ def _file_signals(values: np.ndarray, column: dict[str, int], chunks: Sequence[S
 
 def _name_signals(query: Query, weights: np.ndarray, chunk: StoredChunk) -> tuple[float, ...]:
     """definition, qualifier, name, name_cover, scope, stem, stem_cover, folder."""
-    name = chunk.name.lower()
+    *leading, own = _SEPARATORS.split(chunk.name) if chunk.kind in _TYPES else [chunk.name]
     definition = 0.0
-    if name and name in query.identifiers:
-        definition = 1.0 if name == query.identifiers[-1] else 0.5
-        if chunk.name not in query.text:
+    named = _named(own.lower(), query.identifiers)
+    if named:
+        definition = 1.0 if named == query.identifiers[-1] else 0.5
+        if own.lstrip(_LEADING_MARKS) not in query.text:
             definition *= OTHER_CASE
     stem, folders = path_words(chunk.path)
     scope = _words(" ".join(chunk.scope))
     qualifier = 0.0
     if query.qualifiers:
         around = (
-            {part.lower() for part in chunk.scope}
+            {part.lower() for place in (*chunk.scope, *leading) for part in _SEPARATORS.split(place)}
             | stem
             | folders
             | {chunk.path.rsplit("/", 1)[-1].split(".")[0].lower()}
@@ -246,6 +252,15 @@ def _name_signals(query: Query, weights: np.ndarray, chunk: StoredChunk) -> tupl
     )
 
 
+def _named(name: str, identifiers: Sequence[str]) -> str:
+    """The identifier that means a name, "" if none does; neither a question's mark nor a private name's counts."""
+    for own in (name, name.lstrip(_LEADING_MARKS)):
+        for identifier in (own, own + "?", own + "!"):
+            if own and identifier in identifiers:
+                return identifier
+    return ""
+
+
 @lru_cache(maxsize=262144)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(split_identifier(text))
+    return frozenset(map(singular, split_identifier(text)))

@@ -104,19 +104,17 @@ class Measure:
         return self._known[at][weight]
 
     def _measured(self, record: Recorded, weight: float) -> float:
+        """As `cascade.rank_pool` orders."""
         scores = first_scores(record, self._blend)
         crowding = loss_of(record, self._blend["crowding"])
+        ordered = [row for row, _ in order_without_crowding(scores, record.files, crowding)]
         if weight:
-            ordered = [row for row, _ in order_without_crowding(scores, record.files, crowding)]
             # Pools recorded under other weights lack the logits of a few.
             read = [row for row in ordered if np.isfinite(record.logits[row])][: self._depth]
-            rest = np.setdiff1d(np.arange(len(scores)), read)
             blended = scores[read] + weight * record.logits[read]
-            if len(rest):
-                scores[rest] += blended.min() - scores[rest].max()
-            scores[read] = blended
-        rows = np.array([row for row, _ in order_without_crowding(scores, record.files, crowding)], int)
-        return measured(record, rows)
+            first = order_without_crowding(blended, [record.files[row] for row in read], crowding)
+            ordered = [read[place] for place, _ in first] + [row for row in ordered if row not in set(read)]
+        return measured(record, np.array(ordered, int))
 
 
 def choose(measure: Measure, taken: Callable[[Recorded], bool]) -> Numbers:

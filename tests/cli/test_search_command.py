@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from fakes.searcher import FakeSearcher
 
-from codeseek.cli.queries import MAX_QUERY_CHARACTERS
 from codeseek.device import DeviceWarning
-from codeseek.types import Answer, Filters, Kind
+from codeseek.types import QUERY_MAX_CHARS, Answer, Filters, Kind
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -202,7 +201,7 @@ def test_a_very_long_query_is_cut_and_says_so(codeseek: Run, searchers: list, re
     code, _, err = codeseek("search", "x" * 100_000)
     assert code == 0
     assert err == "codeseek: the query has 100,000 characters, only the first 2,000 are used\n"
-    assert len(searchers[0].calls[0]["query"]) == MAX_QUERY_CHARACTERS
+    assert len(searchers[0].calls[0]["query"]) == QUERY_MAX_CHARS
 
 
 def test_an_empty_answer_says_what_was_searched(codeseek: Run, searchers: list, repository: Path) -> None:
@@ -257,11 +256,11 @@ def test_a_batch_takes_no_query(codeseek: Run, searchers: list, repository: Path
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        (["--format", "xml"], "--format got 'xml'", "values: terminal, plain"),
-        (["--format", "vimgrp"], "--format got 'vimgrp'", "did you mean vimgrep?"),
-        (["--kind", "function,clas"], "--kind got 'clas'", "did you mean class?"),
-        (["--lang", "pyton"], "--lang got 'pyton'", "did you mean python?"),
-        (["--device", "gpu"], "--device got 'gpu'", "values: auto, cpu, cuda, mps"),
+        (["--format", "xml"], "--format is 'xml'", "values: terminal, plain"),
+        (["--format", "vimgrp"], "--format is 'vimgrp'", "did you mean vimgrep?"),
+        (["--kind", "function,clas"], "--kind is 'clas'", "did you mean class?"),
+        (["--lang", "pyton"], "--lang is 'pyton'", "did you mean python?"),
+        (["--device", "gpu"], "--device is 'gpu'", "values: auto, cpu, cuda, mps"),
         (["--limt", "3"], "no such option: --limt", "did you mean --limit?"),
         (["-n", "0"], "invalid value for '-n'", "see codeseek search --help"),
         (["-n", "ten"], "invalid value for '-n'", "see codeseek search --help"),

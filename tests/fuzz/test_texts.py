@@ -16,7 +16,8 @@ from codeseek.config import Config, parse_config, parse_size
 from codeseek.errors import CodeseekError, ConfigError, UsageError
 from codeseek.ignore import Globs, Rules
 from codeseek.languages import detect_language
-from codeseek.retrievers.query import QUERY_MAX_CHARS, parse_query
+from codeseek.retrievers.query import parse_query
+from codeseek.types import QUERY_MAX_CHARS
 from codeseek.wildmatch import BRACE_EXPANSIONS_MAX, expand_braces, translate
 
 # CPU seconds for texts of up to some thousand characters, an ignore file of which is read in milliseconds.

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeseek.retrievers.query import QUERY_MAX_CHARS, looks_like_identifier, parse_query
+from codeseek.retrievers.query import looks_like_identifier, parse_query
+from codeseek.types import QUERY_MAX_CHARS
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,18 @@ def test_any_text_parses(text):
 
 def test_a_very_long_query_is_cut():
     assert len(parse_query("word " * 50_000).text) <= QUERY_MAX_CHARS
+
+
+def test_contractions_are_no_words_of_code():
+    query = parse_query("why doesn't the client's pool retry, what’s it waiting for")
+    assert query.words == query.terms == ("client", "pool", "retry", "waiting", "for")
+
+
+@pytest.mark.parametrize("name", ["foldl'", "deploy-site", "operator==", "$fetch"])
+def test_a_single_word_that_is_no_plain_name_may_name_a_definition(name):
+    assert parse_query(name).identifiers == (name,)
+    assert parse_query(f"what does {name} do").identifiers == ()
+
+
+def test_a_letter_beyond_ascii_leaves_the_other_words_as_they_are():
+    assert {"http", "server", "café"} <= set(parse_query("where is the HTTPServer of the café").words)

@@ -36,6 +36,34 @@ def test_of_a_qualified_name_the_scope_counts_as_qualifier():
     assert inside["definition"] == outside["definition"] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("where is parse_config?", "parse_config"), ("valid?", "valid?"), ("deploy-site", "deploy-site")],
+)
+def test_marks_around_a_name_do_not_hide_its_definition(query, name):
+    named, other = measure(query, [chunk(name=name), chunk(name="other")])
+    assert (named["definition"], other["definition"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("query", "qualifier"), [("Shop.Cart", 1.0), ("Cart", 0.0), ("Shop::Cart", 1.0)])
+def test_a_namespace_is_found_by_the_end_of_its_name(query, qualifier):
+    module, method = measure(
+        query, [chunk(name="Shop.Cart", kind=Kind.MODULE), chunk(name="add", scope=("Shop.Cart",), path="x.ex")]
+    )
+    assert (module["definition"], module["qualifier"]) == (1.0, qualifier)
+    assert method["definition"] == 0.0
+    (row,) = measure("Shop.Cart.add", [chunk(name="add", scope=("Shop.Cart",), path="x.ex")])
+    assert (row["definition"], row["qualifier"]) == (1.0, 1.0)
+
+
+def test_a_private_name_is_found_without_its_mark():
+    assert measure("Parser#parse", [chunk(name="#parse", scope=("Parser",))])[0]["definition"] == 1.0
+
+
+def test_plurals_of_names_are_their_words():
+    assert measure("decode request bodies", [chunk(name="decode_bodies")])[0]["name_cover"] == 1.0
+
+
 def test_name_and_file_words_are_shared_by_rarity():
     (row,) = measure("walk directories", [chunk(path="src/directory_walker.py", name="walk")])
     assert row["name"] == pytest.approx(0.5)
@@ -99,13 +127,24 @@ def test_a_file_named_like_its_role_takes_its_folders_name():
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [("route", "router"), ("dependency", "dependencies"), ("parse", "parser"), ("x", "x")]
+    ("a", "b"),
+    [
+        ("route", "router"),
+        ("dependency", "dependencies"),
+        ("parse", "parser"),
+        ("x", "x"),
+        ("log", "logger"),
+        ("use", "used"),
+        ("map", "mapping"),
+    ],
 )
 def test_endings_do_not_matter(a, b):
     assert same_word(a, b)
 
 
-@pytest.mark.parametrize(("a", "b"), [("in", "index"), ("test", "testimonials"), ("car", "care taker")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("in", "index"), ("test", "testimonials"), ("for", "format"), ("use", "user"), ("not", "note")]
+)
 def test_other_words_are_other_words(a, b):
     assert not same_word(a, b)
 
