@@ -14,7 +14,7 @@ from pathlib import Path
 from codeseek.errors import IndexDamaged, IndexFormat, UsageError
 from codeseek.files import MAX_FILE_BYTES
 from codeseek.fill import fill_vectors
-from codeseek.memory import DEFAULT_MEMORY_BYTES, texts_max_chars
+from codeseek.memory import DEFAULT_MEMORY_BYTES
 from codeseek.paths import CATALOGUE_NAME, index_dir, make_private_dir, resolve_root
 from codeseek.prepare import process_count
 from codeseek.stores import catalogue
@@ -91,7 +91,6 @@ def build_index(
             root,
             encoder,
             name,
-            texts=update.texts,
             progress=progress,
             log=log,
             renew=rebuild,
@@ -127,8 +126,8 @@ def update_index(
     path = folder / CATALOGUE_NAME
 
     def run(database: Database) -> Update:
-        if rebuild and database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise IndexDamaged(f"{path} is damaged", hint="codeseek index --rebuild")
+        if rebuild and database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+            raise IndexDamaged(f"{path} is damaged", hint="in its repository: codeseek index --rebuild")
         return update_catalogue(
             database,
             root,
@@ -138,7 +137,6 @@ def update_index(
             default_max_file_bytes=default_max_file_bytes,
             ignore=ignore,
             log=log,
-            texts_max_chars=texts_max_chars(memory_bytes),
             processes=process_count(memory_bytes) if processes is None else processes,
         )
 
@@ -152,18 +150,12 @@ def update_index(
                 finally:
                     database.close()
             except (IndexFormat, IndexDamaged) as error:
-                newer = isinstance(error, IndexFormat) and _format_of(path) > catalogue.FORMAT
+                newer = isinstance(error, catalogue.CatalogueFormat) and error.version > catalogue.FORMAT
                 if last or (newer and not rebuild):
                     raise
                 log.notes.append(f"{error}; it was built again")
             remove_database(path)
     raise AssertionError("the second round returns or raises")
-
-
-def _format_of(path: Path) -> int:
-    """`user_version`, from the header of the file (https://www.sqlite.org/fileformat.html, offset 60)."""
-    with open(path, "rb") as file:
-        return int.from_bytes(file.read(64)[60:64], "big")
 
 
 def _report(root: Path, name: str | None, update: Update, encoded: int, log: BuildLog) -> BuildReport:

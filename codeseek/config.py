@@ -20,6 +20,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
+SIZE_LIMIT_BYTES = 2**63  # the catalogue remembers a size as an integer of SQLite, which is below it
 SHOWN_MAX_CHARS = 100  # of a wrong value, in the message that refuses it
 
 
@@ -65,7 +66,7 @@ def load_config(path: Path | None = None) -> Config:
     except (FileNotFoundError, NotADirectoryError):
         return Config()
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=f"mend or remove it: {path}") from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=f"fix or remove it: {path}") from error
     return parse_config(data, source=str(path))
 
 
@@ -76,7 +77,7 @@ def parse_config(data: bytes, *, source: str) -> Config:
     try:
         table = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, 5,000 digits or brackets
-        raise ConfigError(f"cannot read {source}: not TOML: {error}", hint=f"mend or remove it: {source}") from error
+        raise ConfigError(f"cannot read {source}: not TOML: {error}", hint=f"fix or remove it: {source}") from error
     known = [field.name for field in fields(Config)]
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -92,14 +93,14 @@ def parse_size(text: str) -> int:
     """Returns bytes from `1000000`, `512k`, `1M` or `2G` (powers of 1024).
 
     Raises:
-        ValueError: If it is none of these, or not positive.
+        ValueError: If it is none of these, not positive, or 2**63 and more.
     """
     units = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
     number = text.strip().lower().removesuffix("b").removesuffix("i")
     unit = number[-1:] if number[-1:] in ("k", "m", "g") else ""
     size = float(number.removesuffix(unit)) * units[unit]
-    if not 1 <= size < float("inf"):  # nan is neither
-        raise ValueError(f"not a positive size: {text}")
+    if not 1 <= size < SIZE_LIMIT_BYTES:  # nan is neither
+        raise ValueError(f"not a size: {text}")
     return int(size)
 
 
@@ -110,7 +111,7 @@ def _checked(key: str, value: Any, source: str) -> Any:
         if key in ("format", "device") and isinstance(value, str):
             close = difflib.get_close_matches(value, OUTPUT_FORMATS if key == "format" else DEVICES, n=1)
             hint = f'did you mean {key} = "{close[0]}"?' if close else ""
-        raise ConfigError(f"{source}: {key} is {_shown(value)}, wanted {wanted}", hint=hint or f"mend it in {source}")
+        raise ConfigError(f"{source}: {key} is {_shown(value)}, wanted {wanted}", hint=hint or f"fix it in {source}")
     if key == "max_file_size":
         return parse_size(str(value))
     if key in ("encoder", "ranker") and not value.startswith(("/", "~", "hub:")):

@@ -37,7 +37,7 @@ def resolve_device(name: str) -> str:
         DeviceError: If the device asked for is not there.
     """
     if name not in DEVICES:
-        raise UsageError(f"unknown device {name!r}", hint=f"--device {'|'.join(DEVICES)}")
+        raise UsageError(f"--device is {name!r}, which is none of its values", hint=f"--device {'|'.join(DEVICES)}")
     if name == "cpu":
         return "cpu"
     if name == "auto":

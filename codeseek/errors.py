@@ -21,6 +21,7 @@ command or action that helps.
 from __future__ import annotations
 
 __all__ = [
+    "REINSTALL",
     "CodeseekError",
     "ConfigError",
     "DataError",
@@ -35,6 +36,10 @@ __all__ = [
     "StoreError",
     "UsageError",
 ]
+
+
+# The remedy for a package or file of ours that is missing; pip takes what fits the pins of pyproject.toml.
+REINSTALL = "install codeseek again, in its clone: pip install --force-reinstall ."
 
 
 class CodeseekError(Exception):

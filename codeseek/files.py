@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 
 from codeseek.ignore import IgnoreChain
@@ -25,6 +26,7 @@ VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj", ".bzr", "CVS", "_darc
 # Links are not followed, and a FIFO is not waited for.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+READ_BYTES = 1 << 16  # at once, of a file that has grown or tells no size, as in /proc
 BINARY_PROBE_BYTES = 8192  # git looks for NUL in the first 8000 bytes
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 GENERATED_PROBE_LINES = 40  # the mark stands in the head; deeper it is usually the source of a generator
@@ -119,7 +121,8 @@ def walk(
 def _skip_link(prefix: str, path: str) -> Iterator[Skipped]:
     target = os.path.realpath(prefix + path)
     if not (target + "/").startswith(prefix):
-        yield Skipped(path, SkipReason.OUTSIDE_ROOT, target)
+        # Text, so that the catalogue gives back what it was given, and the next build finds nothing changed.
+        yield Skipped(path, SkipReason.OUTSIDE_ROOT, os.fsencode(target).decode("utf-8", "backslashreplace"))
     elif not os.path.lexists(target):
         yield Skipped(path, SkipReason.UNREADABLE, "broken link")
 
@@ -208,10 +211,12 @@ def content_hash(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _read_at_most(file, limit: int) -> bytes:  # noqa: ANN001 - a raw file
+def _read_at_most(file: FileIO, limit: int) -> bytes:
+    # A raw file takes memory for all that it is asked for before it reads: no more than the file is large.
+    at_once = max(os.fstat(file.fileno()).st_size + 1, READ_BYTES)
     parts: list[bytes] = []
     left = limit
-    while left > 0 and (part := file.read(left)):
+    while left > 0 and (part := file.read(min(left, at_once))):
         parts.append(part)
         left -= len(part)
     return b"".join(parts)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from codeseek.chunkers.context import encoder_part
 from codeseek.errors import IndexDamaged, IndexLocked
 from codeseek.indexes.dense import DenseIndex
 from codeseek.indexes.generation import write_generation
@@ -26,7 +27,7 @@ from codeseek.stores.snapshot import Index, generation_dir, generation_key, open
 from codeseek.stores.sqlite import remove_database, transaction, translated
 from codeseek.stores.vectors import VectorStore, key_bytes, open_vectors
 from codeseek.types import Encoder, Progress
-from codeseek.update import BuildLog, chunk_texts
+from codeseek.update import BuildLog
 
 __all__ = ["FILL_LOCK", "encode_some", "fill_vectors"]
 
@@ -49,7 +50,6 @@ def fill_vectors(
     encoder: Encoder | Callable[[], Encoder],
     name: str,
     *,
-    texts: Mapping[bytes, str],
     progress: Progress,
     log: BuildLog,
     renew: bool = False,
@@ -64,7 +64,6 @@ def fill_vectors(
         root: As `paths.resolve_root` gives it; its catalogue exists.
         encoder: The dual-encoder, or a function that makes it, called only if something must be encoded.
         name: The encoder's name.
-        texts: What the encoder reads, by key, as far as it is at hand; the rest is read from the files again.
         progress: Told the stages "encode" and "graph".
         log: Where seconds and notes go.
         renew: Derive the generation again, whether it is needed or not.
@@ -95,7 +94,7 @@ def fill_vectors(
                 return 0
             found = vectors if found is None else found
             progress("encode", vectors, total)
-        run = partial(_fill, root, encoder, name, texts, progress, log, renew, memory_bytes)
+        run = partial(_fill, root, encoder, name, progress, log, renew, memory_bytes)
         try:
             return run()
         except IndexDamaged as error:
@@ -110,7 +109,6 @@ def _fill(
     root: Path,
     encoder: Encoder | Callable[[], Encoder],
     name: str,
-    texts: Mapping[bytes, str],
     progress: Progress,
     log: BuildLog,
     renew: bool,
@@ -124,7 +122,7 @@ def _fill(
             store.drop_damaged()
     while True:
         with open_index(root, name) as index, _open_store(name, log.notes) as store, log.timed("encode"):
-            done = _encode_missing(index, store, encoder, texts, progress, encoded)
+            done = _encode_missing(index, store, encoder, progress, encoded)
         encoded += done
         with open_index(root, name) as index, log.timed("graph"):
             generation, identity = None, index.identity
@@ -134,20 +132,24 @@ def _fill(
                     generation = _write_generation(folder, index, store, name, memory_bytes)
                 progress("graph", 1, 1)
         if generation is not None:
-            _switch_generation(folder, root, name, generation, identity)
+            try:
+                _switch_generation(folder, root, name, generation, identity)
+            except IndexLocked as error:
+                # All vectors are stored; until the next build derives it again, those beside it are looked up by key.
+                log.notes.append(f"{error}; the next build derives what makes the vectors quick to search")
+                return encoded
         renew = False
         if not done:
             return encoded
 
 
-def encode_some(index: Index, positions: np.ndarray, encoder: Encoder, texts: Mapping[bytes, str]) -> int:
+def encode_some(index: Index, positions: np.ndarray, encoder: Encoder) -> int:
     """Encodes the contents of a few documents, so that a search need not wait for the rest.
 
     Args:
         index: Read only; it sees the new vectors after `Index.forget_dense`.
         positions: [K] of documents without a vector.
         encoder: The one that the index was opened for.
-        texts: As in `fill_vectors`.
 
     Returns:
         How many contents were encoded.
@@ -155,7 +157,7 @@ def encode_some(index: Index, positions: np.ndarray, encoder: Encoder, texts: Ma
     wanted = _contents(index, np.sort(positions))
     encoded = 0
     with open_vectors(encoder.name) as store:
-        for batch in _text_batches(index, wanted, texts):
+        for batch in _text_batches(index, wanted):
             store.put_many([key for key, _ in batch], encoder.encode_documents([text for _, text in batch]))
             encoded += len(batch)
     return encoded
@@ -188,7 +190,6 @@ def _encode_missing(
     index: Index,
     store: VectorStore,
     encoder: Encoder | Callable[[], Encoder],
-    texts: Mapping[bytes, str],
     progress: Progress,
     before: int,
 ) -> int:
@@ -199,7 +200,7 @@ def _encode_missing(
     encoded, total = 0, before + len(wanted)
     limit = max(ROUND_MAX_ROWS, dense.base_rows)
     ready: Encoder | None = None
-    for batch in _text_batches(index, wanted, texts):
+    for batch in _text_batches(index, wanted):
         if ready is None:
             ready = encoder if hasattr(encoder, "encode_documents") else encoder()  # type: ignore[assignment,operator]
             progress("encode", before, total)
@@ -223,30 +224,13 @@ def _contents(index: Index, positions: np.ndarray) -> dict[bytes, int]:
     return dict(zip(key_bytes(keys[order]), positions[first[order]].tolist(), strict=True))
 
 
-def _text_batches(
-    index: Index, wanted: Mapping[bytes, int], texts: Mapping[bytes, str]
-) -> Iterator[list[tuple[bytes, str]]]:
-    """(key, text) of the contents wanted, `ENCODE_BATCH` at a time. A text that is not at hand, as after an interrupted
-    build, is read from its file again."""
-    batch: list[tuple[bytes, str]] = []
-    from_files: dict[str, set[bytes]] = {}
-    for key, position in wanted.items():
-        text = texts.get(key)
-        if text is None:
-            from_files.setdefault(index.path_of(position), set()).add(key)
-            continue
-        batch.append((key, text))
-        if len(batch) == ENCODE_BATCH:
-            yield batch
-            batch = []
-    for path, keys in from_files.items():
-        read = chunk_texts(index.root, path)
-        batch.extend((key, read[key]) for key in sorted(keys) if key in read)
-        while len(batch) >= ENCODE_BATCH:
-            yield batch[:ENCODE_BATCH]
-            batch = batch[ENCODE_BATCH:]
-    if batch:
-        yield batch
+def _text_batches(index: Index, wanted: Mapping[bytes, int]) -> Iterator[list[tuple[bytes, str]]]:
+    """(key, text) of the contents wanted, `ENCODE_BATCH` at a time, as the catalogue has them."""
+    items = list(wanted.items())
+    for at in range(0, len(items), ENCODE_BATCH):
+        batch = items[at : at + ENCODE_BATCH]
+        documents = index.documents(index.numbers[[position for _, position in batch]])
+        yield [(key, encoder_part(document)) for (key, _), document in zip(batch, documents, strict=True)]
 
 
 def _wants_generation(dense: DenseIndex) -> bool:

@@ -8,48 +8,57 @@ walk has already decided about those.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from codeseek.errors import UsageError
 from codeseek.wildmatch import expand_braces, translate
 
-__all__ = ["Globs", "IgnoreChain", "Rules"]
+__all__ = ["ChainReader", "Globs", "IgnoreChain", "Rules"]
 
 IGNORE_FILE_MAX_BYTES = 1 << 20  # a hostile ignore file must not cost minutes; git's own are a few kB
-# Of all the files that hold in one folder: 80,000 patterns take 17 s and 340 MB, and folders nest (benchmarks/LOG.md).
+# Of all the files on the way to one folder: 80,000 patterns take 17 s and 340 MB, and folders nest (benchmarks/LOG.md).
 CHAIN_MAX_PATTERNS = 10_000
+PATTERN_CHARS = 100  # an expression of n times this length counts as n more, so that the limit holds for memory too
+PATTERN_MAX_CHARS = 4096  # as long as a path may be on Linux; `re` keeps the last 512 expressions, of whatever length
 GIT_FILE_MAX_BYTES = 4096  # `.git` of a worktree and `commondir` hold one path
 
 
 class Rules:
-    """The patterns of one ignore file. One union expression says "none matches", the usual case, in one step."""
+    """The patterns of one ignore file. One union expression says "none matches", the usual case, in one step.
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    Attributes:
+        cost: How many patterns of `CHAIN_MAX_PATTERNS` they stand for, at most `max_cost`; what follows is left out.
+    """
+
+    def __init__(self, lines: Iterable[str], max_cost: float = math.inf) -> None:
         self._patterns: list[tuple[bool, re.Pattern[str]]] = []
+        self.cost = 0
         sources = []
         for line in lines:
             parsed = _parse_line(line)
             if parsed is None:
                 continue
             include, source = parsed
+            cost = 1 + len(source) // PATTERN_CHARS
+            if self.cost + cost > max_cost:
+                break
             try:
                 self._patterns.append((include, re.compile(source, re.DOTALL)))
             except (re.error, OverflowError):
                 continue
             sources.append(f"(?:{source})")
+            self.cost += cost
         self._any = re.compile("|".join(sources), re.DOTALL) if sources else None
 
     def __bool__(self) -> bool:
         return self._any is not None
-
-    def __len__(self) -> int:
-        return len(self._patterns)
 
     def check(self, entry: str) -> bool | None:
         """True if `entry` is ignored, False if it is taken back, None if no pattern matches.
@@ -97,10 +106,17 @@ class IgnoreChain:
     own: tuple[_Placed, ...] = ()
     git: tuple[_Placed, ...] = ()
     user: tuple[_Placed, ...] = ()
+    held: int = 0  # the cost of all rules read on the way here: a walk still holds those that a nested repository ends
 
-    def _room(self) -> int:
-        """How many more patterns may hold; what lies deeper than the last of them is not read."""
-        return CHAIN_MAX_PATTERNS - sum(len(placed.rules) for group in (self.own, self.git) for placed in group)
+    def _with(self, file: Path | None, prefix: str, strip: int) -> IgnoreChain:
+        """This chain with the rules of `file` before others of their kind, as many as may still be held."""
+        rules = _load(file, CHAIN_MAX_PATTERNS - self.held)
+        if file is None or not rules:
+            return self
+        placed, held = _Placed(rules, prefix, strip), self.held + rules.cost
+        if file.name == ".codeseekignore":
+            return replace(self, own=(placed, *self.own), held=held)
+        return replace(self, git=(placed, *self.git), held=held)
 
     def is_ignored(self, entry: str) -> bool:
         """Whether `entry`, a path relative to the root (folders with a trailing slash), is left out."""
@@ -119,14 +135,11 @@ class IgnoreChain:
         chain = cls(tuple(_Placed(rules, "", 0) for rules in [Rules(extra)] if rules), (), user)
         if top is None or top == root:
             return chain
-        prefix = root.relative_to(top).as_posix() + "/"
-        chain = cls(chain.own, _placed(_load(git_exclude_file(top)), prefix, 0), user)
+        chain = chain._with(git_exclude_file(top), root.relative_to(top).as_posix() + "/", 0)
         above = [top, *reversed([folder for folder in root.parents if top in folder.parents])]
         for folder in above:
             prefix = root.relative_to(folder).as_posix() + "/"
-            own = _placed(_load(folder / ".codeseekignore", chain._room()), prefix, 0) + chain.own
-            git = _placed(_load(folder / ".gitignore", chain._room()), prefix, 0) + chain.git
-            chain = cls(own, git, user)
+            chain = chain._with(folder / ".codeseekignore", prefix, 0)._with(folder / ".gitignore", prefix, 0)
         return chain
 
     def enter(self, folder: Path, path: str, names: Iterable[str]) -> IgnoreChain:
@@ -139,29 +152,49 @@ class IgnoreChain:
         """
         chain, strip = self, len(path)
         if ".git" in names:  # a repository of its own: what lies above has no say, as in git
-            chain = IgnoreChain(chain.own, _placed(_load(git_exclude_file(folder)), "", strip), self.user)
-        if ".gitignore" in names:
-            git = _placed(_load(folder / ".gitignore", chain._room()), "", strip) + chain.git
-            chain = IgnoreChain(chain.own, git, self.user)
-        if ".codeseekignore" in names:
-            own = _placed(_load(folder / ".codeseekignore", chain._room()), "", strip) + chain.own
-            chain = IgnoreChain(own, chain.git, self.user)
+            chain = replace(chain, git=())._with(git_exclude_file(folder), "", strip)
+        for name in (".gitignore", ".codeseekignore"):
+            if name in names:
+                chain = chain._with(folder / name, "", strip)
         return chain
 
 
-def _placed(rules: Rules, prefix: str, strip: int) -> tuple[_Placed, ...]:
-    return (_Placed(rules, prefix, strip),) if rules else ()
+class ChainReader:
+    """The chains of single folders, read when they are asked for; only those on the way to the last one are held."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._way: list[tuple[str, IgnoreChain]] = []
+
+    def chain_of(self, folder: str) -> IgnoreChain:
+        """The rules that hold in `folder`, a path relative to the root with a trailing slash, or "" for the root."""
+        if not self._way:
+            self._way.append(("", self._enter(IgnoreChain.of_root(self._root), "")))
+        while not folder.startswith(self._way[-1][0]):
+            self._way.pop()
+        path, chain = self._way[-1]
+        for part in folder[len(path) :].split("/")[:-1]:
+            path += f"{part}/"
+            chain = self._enter(chain, path)
+            self._way.append((path, chain))
+        return chain
+
+    def _enter(self, chain: IgnoreChain, path: str) -> IgnoreChain:
+        folder = self._root / path
+        names = [name for name in (".git", ".gitignore", ".codeseekignore") if os.path.lexists(folder / name)]
+        return chain.enter(folder, path, names)
 
 
-def _load(path: Path | None, max_patterns: int = CHAIN_MAX_PATTERNS) -> Rules:
+def _load(path: Path | None, max_cost: int = CHAIN_MAX_PATTERNS) -> Rules:
     """The rules of one file; none where it is missing, unreadable or a link (git does not follow those either)."""
     data = None
-    if path is not None and max_patterns > 0:
+    if path is not None and max_cost > 0:
         data = _read(path, IGNORE_FILE_MAX_BYTES, follow=path.name not in (".gitignore", ".codeseekignore"))
     if data is None:
         return Rules(())
     lines = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
-    return Rules(islice((line for line in lines if line.strip() and not line.startswith("#")), max_patterns))
+    patterns = (line for line in lines if line.strip() and not line.startswith("#") and len(line) <= PATTERN_MAX_CHARS)
+    return Rules(islice(patterns, max_cost), max_cost)  # lines that are none after all cost time too
 
 
 def _read(path: Path, max_bytes: int, *, follow: bool) -> bytes | None:

@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeseek.errors import GrammarError
+from codeseek.errors import REINSTALL, GrammarError
 from codeseek.types import Kind
 
 if TYPE_CHECKING:
@@ -109,9 +109,7 @@ def find_grammars() -> Path:
     for folder in (package / "grammars", package.parent / "grammars"):
         if folder.is_dir():
             return folder
-    raise GrammarError(
-        f"no grammars beside {package}", hint="install codeseek again: pip install --force-reinstall codeseek"
-    )
+    raise GrammarError(f"no grammars beside {package}", hint=REINSTALL)
 
 
 @lru_cache(maxsize=1)
@@ -227,13 +225,12 @@ def _interpreter(head: bytes) -> str:
 def _load_grammar(module: str, function: str) -> Grammar:
     import tree_sitter
 
-    wheel = module.replace("_", "-")
     try:
         return tree_sitter.Language(getattr(import_module(module), function)())
     except ImportError as error:
-        raise GrammarError(f"cannot import {module}: {error}", hint=f"pip install {wheel}") from error
+        raise GrammarError(f"cannot import {module}: {error}", hint=REINSTALL) from error
     except (AttributeError, ValueError) as error:
-        raise GrammarError(f"cannot use {function}() of {module}: {error}", hint=f"pip install -U {wheel}") from error
+        raise GrammarError(f"cannot use {function}() of {module}: {error}", hint=REINSTALL) from error
 
 
 @cache
@@ -254,7 +251,7 @@ def _load_query(language: Language) -> tuple[Grammar, Query, Mapping[int, str]]:
         # The message holds row and column, counted from 0.
         raise GrammarError(
             f"the {language.name} query {path} does not compile against {language.module}.{language.function}: {error}",
-            hint=f"pip install -U {language.module.replace('_', '-')}",
+            hint=REINSTALL,
         ) from error
     _check_captures(language, query)
     names = {}
@@ -283,11 +280,12 @@ def _parse(language: Language, data: bytes) -> SyntaxTree | None:
     grammar, query, names = _load_query(language)
     if _is_hopeless(data):
         return None
-    deadline = time.monotonic() + PARSE_TIMEOUT_S
+    # Of this thread's own time, so that a busy machine cuts a file as an idle one does.
+    deadline = time.thread_time() + PARSE_TIMEOUT_S
     try:
         tree = tree_sitter.Parser(grammar).parse(
             lambda offset, _: data[offset : offset + READ_BYTES],
-            progress_callback=lambda *_: time.monotonic() > deadline,
+            progress_callback=lambda *_: time.thread_time() > deadline,
         )
     except ValueError:  # stopped by the callback
         return None

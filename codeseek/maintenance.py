@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeseek.build import folder_bytes
-from codeseek.errors import CodeseekError, FileError, IndexMissing
+from codeseek.errors import CodeseekError, FileError, IndexDamaged, IndexMissing
 from codeseek.files import MAX_FILE_BYTES, content_hash, read_file
 from codeseek.fill import FILL_LOCK
 from codeseek.paths import CATALOGUE_NAME, cache_dir, index_dir, indexes_dir
@@ -17,7 +17,7 @@ from codeseek.stores import catalogue
 from codeseek.stores.locks import lock_holder, writer_lock
 from codeseek.stores.snapshot import open_index
 from codeseek.stores.sqlite import connect_reader, translated
-from codeseek.stores.vectors import VectorStore
+from codeseek.stores.vectors import VectorStore, key_bytes, store_files
 from codeseek.types import Skipped, SkipReason
 from codeseek.update import compare_files
 
@@ -25,9 +25,11 @@ __all__ = [
     "Changes",
     "IndexEntry",
     "IndexStatus",
+    "StoreEntry",
     "count_changes",
     "index_status",
     "list_indexes",
+    "list_stores",
     "prune_vectors",
     "remove_index",
 ]
@@ -64,16 +66,27 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """An index folder in the cache. `root` is None where its catalogue cannot be read."""
+    """An index folder in the cache. `root` is None where its catalogue is missing, empty or cannot be read."""
 
     folder: Path
     root: Path | None
     size_bytes: int
+    is_readable: bool = True
 
     @property
     def is_orphan(self) -> bool:
-        """Whether its root is gone."""
-        return self.root is None or not self.root.is_dir()
+        """Whether no command finds it by its root: that is gone, or it was moved and a link is in its place."""
+        if self.root is None:
+            return self.is_readable  # whose it is cannot be told now, and perhaps later
+        return not self.root.is_dir() or index_dir(self.root) != self.folder
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEntry:
+    """A vector store in the cache; `path` is its database."""
+
+    path: Path
+    size_bytes: int
 
 
 def index_status(root: Path, encoder_name: str | None = None) -> IndexStatus:
@@ -129,23 +142,48 @@ def list_indexes() -> list[IndexEntry]:
         folders = sorted(path for path in indexes_dir().iterdir() if path.is_dir() and not path.is_symlink())
     except OSError:
         return []
-    return [IndexEntry(folder, _root_of(folder), folder_bytes(folder)) for folder in folders]
+    return [_describe(folder) for folder in folders]
 
 
-def _root_of(folder: Path) -> Path | None:
-    path = folder / CATALOGUE_NAME
-    if not path.exists():
-        return None
+def _describe(folder: Path) -> IndexEntry:
+    size_bytes = folder_bytes(folder)
     try:
-        with translated(path):
-            database = connect_reader(path)
-            try:
-                root = catalogue.get_meta(database, "root")
-            finally:
-                database.close()
+        return IndexEntry(folder, _root_of(folder / CATALOGUE_NAME), size_bytes)
     except CodeseekError:
-        return None
-    return Path(root.decode("utf-8", "surrogateescape")) if isinstance(root, bytes) else None
+        return IndexEntry(folder, None, size_bytes, is_readable=False)
+
+
+def _root_of(path: Path) -> Path | None:
+    """The root that a catalogue of any format names; None where a build was killed before it began one."""
+    with translated(path):
+        if not path.exists():
+            return None
+        database = connect_reader(path)
+        try:
+            if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+                return None
+            root = catalogue.get_meta(database, "root")
+        finally:
+            database.close()
+    if not isinstance(root, bytes):
+        raise IndexDamaged(f"{path} names no root", hint="in its repository: codeseek index --rebuild")
+    return Path(root.decode("utf-8", "surrogateescape"))
+
+
+def list_stores() -> list[StoreEntry]:
+    """Every vector store in the cache folder, by the name of its file."""
+    return [StoreEntry(path, sum(map(_size_bytes, store_files(path)))) for path in _store_paths()]
+
+
+def _store_paths() -> list[Path]:
+    return sorted((cache_dir() / "vectors").glob("*.sqlite"))
+
+
+def _size_bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # a reader's -shm may vanish meanwhile
 
 
 def remove_index(root_or_folder: Path) -> int:
@@ -170,7 +208,7 @@ def remove_index(root_or_folder: Path) -> int:
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            raise FileError(f"cannot remove {folder}: {error.strerror}", hint="mend its permissions") from error
+            raise FileError(f"cannot remove {folder}: {error.strerror}", hint="fix its permissions") from error
     return freed
 
 
@@ -181,17 +219,22 @@ def prune_vectors() -> dict[str, int]:
         How many were removed, by the name of the store's file.
 
     Raises:
-        IndexDamaged, IndexFormat: If an index cannot be read: what it needs is unknown then, so nothing is removed.
+        StoreError, FileError: If an index cannot be read: what it needs is unknown then, so nothing is removed. Or if a
+            store cannot be read or written.
     """
     kept: set[bytes] = set()
     for entry in list_indexes():
-        if entry.root is None:
-            continue
-        with open_index(entry.root) as index:
-            data = index.keys().tobytes()
-        kept.update(data[at : at + 16] for at in range(0, len(data), 16))
+        try:
+            with open_index(entry.root or entry.folder, folder=entry.folder) as index:
+                kept.update(key_bytes(index.keys()))
+        except IndexMissing:
+            continue  # a build was killed before it began, or the index was removed meanwhile: it needs nothing
+        except IndexDamaged as error:
+            if not entry.is_readable:  # nor does `--orphans` take it, since nobody can tell whose it is
+                error.hint += f"; where that is gone: rm -r {entry.folder}"
+            raise
     removed = {}
-    for path in sorted((cache_dir() / "vectors").glob("*.sqlite")):
+    for path in _store_paths():
         with VectorStore(path) as store:
             removed[path.stem] = store.keep_only(kept)
     return removed

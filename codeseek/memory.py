@@ -8,16 +8,10 @@ from contextlib import contextmanager
 
 from codeseek.errors import DeviceError, UsageError
 
-__all__ = ["DEFAULT_MEMORY_BYTES", "MIN_MEMORY_BYTES", "limit_memory", "texts_max_chars"]
+__all__ = ["DEFAULT_MEMORY_BYTES", "MIN_MEMORY_BYTES", "limit_memory"]
 
 DEFAULT_MEMORY_BYTES = 4 << 30
 MIN_MEMORY_BYTES = 512 << 20  # the interpreter, the models, and a segment of 65,536 chunks while it is merged
-TEXTS_SHARE = 1 / 32  # in characters; one takes one to four bytes
-
-
-def texts_max_chars(memory_bytes: int) -> int:
-    """How many characters of texts a build holds for the encoder; beyond it they are read from the files again."""
-    return int(memory_bytes * TEXTS_SHARE)
 
 
 @contextmanager

@@ -129,8 +129,8 @@ def make_private_dir(folder: Path) -> Path:
             raise NotADirectoryError(f"{folder} is not a folder")
     except OSError as error:
         raise FileError(
-            f"cannot make the folder {folder}: {error.strerror or error}",
-            hint=f"free or mend it, or choose another cache folder with {CACHE_VARIABLE}=DIR",
+            f"cannot create the folder {folder}: {error.strerror or error}",
+            hint=f"free or fix it, or choose another cache folder with {CACHE_VARIABLE}=DIR",
         ) from error
     check_owner(folder)
     for path in _below_cache(folder):

@@ -45,12 +45,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What one file gives. `segment` is None where its content is the known one; `texts` is what the encoder reads."""
+    """What one file gives. `segment` is None where its content is the known one."""
 
     content_hash: bytes
     language: str | None = None
     segment: SegmentWriter | None = None
-    texts: Sequence[str] = ()
 
 
 def content_key(text: str) -> bytes:
@@ -76,11 +75,9 @@ def prepare_file(job: Job, max_file_bytes: int) -> Prepared | Skipped:
     if isinstance(chunked, Skipped):
         return chunked
     segment = SegmentWriter()
-    texts = []
     for chunk in chunked.chunks:
-        texts.append(encoder_text(chunk))
-        segment.add(chunk, lexical_terms(chunk), content_key(texts[-1]), ranker_text(chunk))
-    return Prepared(digest, chunked.language, segment, texts)
+        segment.add(chunk, lexical_terms(chunk), content_key(encoder_text(chunk)), ranker_text(chunk))
+    return Prepared(digest, chunked.language, segment)
 
 
 def _chunk(path: str, data: bytes) -> FileChunks | Skipped:

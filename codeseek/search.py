@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from codeseek.encoders import LazyEncoder
 from codeseek.errors import FileError, IndexDamaged, IndexFormat, IndexLocked, IndexMissing, StoreError, UsageError
 from codeseek.files import MAX_FILE_BYTES, content_hash, read_inside
 from codeseek.fill import encode_some, fill_vectors
-from codeseek.rankers import IdentityRanker, LazyRanker
+from codeseek.rankers import LazyRanker
 from codeseek.retrievers.fusion import Blend, find_blend
 from codeseek.retrievers.hybrid import HybridRetriever, Pool
 from codeseek.retrievers.query import parse_query
@@ -62,6 +62,7 @@ def open_searcher(
 
     Raises:
         IndexMissing: If there is no index and `update` is False.
+        IndexLocked: If another process updates it, and `wait` is set or there is nothing yet to answer from.
         CodeseekError: Whatever a build or a model can raise.
     """
     model = LazyEncoder(encoder, device)
@@ -76,23 +77,28 @@ def open_searcher(
                 log,
                 progress=progress,
                 default_max_file_bytes=max_file_bytes or MAX_FILE_BYTES,
-                wait_s=0.0 if wait else UPDATE_WAIT_S,
+                wait_s=UPDATE_WAIT_S,
             )
         except (IndexLocked, FileError) as error:
-            if (wait and isinstance(error, IndexLocked)) or not _can_open(root, model.name):
+            if (wait and isinstance(error, IndexLocked)) or not _has_chunks(root, model.name):
                 raise
             lag = str(error)
         if not lag and (wait or _missing(root, model.name) <= FILL_AT_ONCE):
-            fill_vectors(root, model, model.name, texts=changes.texts, progress=progress, log=log, follow=wait)
+            try:
+                fill_vectors(root, model, model.name, progress=progress, log=log, follow=wait)
+            except (StoreError, FileError):
+                if wait:
+                    raise  # else words answer, as they do while vectors are missing for any other reason
+    blend = find_blend(model.folder)
     return Searcher(
         open_index(root, model.name),
         model,
         LazyRanker(ranker, device),
-        find_blend(model.folder),
+        blend,
         built=built,
         lag=lag,
         changes=(changes.updated_files, changes.removed_files),
-        texts=changes.texts if update and not wait and not lag else None,
+        touch=update and not wait and not lag,
     )
 
 
@@ -102,6 +108,14 @@ def _can_open(root: Path, encoder_name: str) -> bool:
     except (IndexMissing, IndexFormat, IndexDamaged):
         return False
     return True
+
+
+def _has_chunks(root: Path, encoder_name: str) -> bool:
+    """Whether there is anything to answer from: a first build begins with an empty index."""
+    if not _can_open(root, encoder_name):
+        return False
+    with open_index(root, encoder_name) as index:
+        return len(index) > 0
 
 
 def _missing(root: Path, encoder_name: str) -> int:
@@ -121,8 +135,7 @@ class Searcher:
         built: Whether the index was made just now.
         lag: Why the index could not be brought up to date; "" where it was.
         changes: How many files were updated and removed just now.
-        texts: None takes the vectors as they are; else a query encodes the first candidates that have none, from these
-            texts by key or from the files.
+        touch: Whether a query encodes those of its first candidates that have no vector.
     """
 
     def __init__(
@@ -135,7 +148,7 @@ class Searcher:
         built: bool = False,
         lag: str = "",
         changes: tuple[int, int] = (0, 0),
-        texts: Mapping[bytes, str] | None = None,
+        touch: bool = False,
     ) -> None:
         self.index = index
         self.root = index.root
@@ -146,7 +159,7 @@ class Searcher:
         self.encoder = encoder
         self.ranker = ranker
         self.blend = blend
-        self._texts = texts
+        self._touches = touch
         self._retriever = HybridRetriever(index, blend)
 
     def __enter__(self) -> Searcher:
@@ -159,18 +172,18 @@ class Searcher:
         """The first stage's pool, best first."""
         parsed = parse_query(query)
         allowed = self.index.allowed(filters)
-        if self._texts is not None and self.freshness.coverage < 1:
-            self._touch(self._retriever.retrieve(parsed, None, allowed).positions[:TOUCHED], self._texts)
+        if self._touches and self.freshness.coverage < 1:
+            self._touch(self._retriever.retrieve(parsed, None, allowed).positions[:TOUCHED])
         vector = self.encoder.encode_queries([parsed.text])[0] if self.freshness.vectors else None
         return self._retriever.retrieve(parsed, vector, allowed)
 
-    def _touch(self, positions: np.ndarray, texts: Mapping[bytes, str]) -> None:
+    def _touch(self, positions: np.ndarray) -> None:
         """Gives vectors to those of some documents that have none; a cache that cannot be written stays as it is."""
         without = positions[~self.index.dense.has_vector[positions]]
         if not len(without):
             return
         try:
-            encode_some(self.index, without, self.encoder, texts)
+            encode_some(self.index, without, self.encoder)
         except (StoreError, FileError):
             return
         self.index.forget_dense()
@@ -206,7 +219,7 @@ class Searcher:
         started = time.perf_counter()
         pool = self.retrieve(query, filters)
         retrieved = time.perf_counter()
-        ranker = self.ranker if rerank and self.ranker and self.ranker.name != IdentityRanker.name else None
+        ranker = self.ranker if rerank else None
         ranked = rank_pool(pool, self.blend, ranker, depth=depth or DEFAULT_DEPTH, budget_ms=budget_ms)
         reranked = time.perf_counter()
         hits = self._hits(pool, ranked, limit)
@@ -217,7 +230,8 @@ class Searcher:
             "read": 1000 * (ended - reranked),
             "total": 1000 * (ended - started),
         }
-        no_good_match = bool(hits) and max(hit.score for hit in hits) < GOOD_MATCH_MIN_SCORE
+        # Without vectors every score is too low to tell.
+        no_good_match = bool(hits and self.freshness.vectors) and hits[0].score < GOOD_MATCH_MIN_SCORE
         return Answer(query_id, query, hits, timings_ms, self._searched(filters), no_good_match)
 
     def similar(self, path: str, line: int, *, limit: int = 10, filters: Filters = Filters()) -> Answer:

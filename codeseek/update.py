@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codeseek.chunkers import chunk_file
-from codeseek.chunkers.context import encoder_text
 from codeseek.errors import FileError
-from codeseek.files import read_file, walk
-from codeseek.prepare import Job, Prepared, content_key, prepare_files
+from codeseek.files import walk
+from codeseek.prepare import Job, Prepared, prepare_files
 from codeseek.stores import catalogue
 from codeseek.stores.catalogue import FileRecord, SkipRecord
 from codeseek.stores.segments import SegmentWriter, mark_dead, merge_segments
 from codeseek.stores.sqlite import Database, transaction
 from codeseek.types import Progress, Skipped, SkipReason, SourceFile
 
-__all__ = ["BuildLog", "Update", "chunk_texts", "compare_files", "update_catalogue"]
+__all__ = ["BuildLog", "Update", "compare_files", "update_catalogue"]
 
 COMMIT_CHUNKS = 4_096  # a second or two of work
 # A file written within this time before the walk may be written again with the same time: two seconds on FAT, the
 # coarsest in use. Such files are hashed again by the next build, as git does with its racy entries.
 RACY_NS = 2_000_000_000
 PROGRESS_EVERY = 50
+MIN_TIME_NS = -(1 << 63)  # in 1677; disks that know no times give 1601
 
 
 @dataclass(slots=True)
@@ -47,12 +45,11 @@ class BuildLog:
 
 @dataclass(slots=True)
 class Update:
-    """What one pass over the files did. `texts` holds what the encoder is to read, by key, as far as it fits."""
+    """What one pass over the files did."""
 
     updated_files: int = 0
     removed_files: int = 0
     skipped: tuple[Skipped, ...] = ()
-    texts: dict[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -66,20 +63,6 @@ class _Pending:
     chunks: int | None = None
 
 
-def chunk_texts(root: Path, path: str) -> dict[bytes, str]:
-    """What the encoder reads of one file, by key, as the file is now; empty where it cannot be read."""
-    absolute = root / path
-    try:
-        status = os.lstat(absolute)
-    except OSError:
-        return {}
-    data = read_file(SourceFile(path, absolute, status.st_size, status.st_mtime_ns), max_file_bytes=status.st_size)
-    if isinstance(data, Skipped):
-        return {}
-    texts = map(encoder_text, chunk_file(path, data).chunks)
-    return {content_key(text): text for text in texts}
-
-
 def update_catalogue(
     database: Database,
     root: Path,
@@ -90,7 +73,6 @@ def update_catalogue(
     default_max_file_bytes: int,
     ignore: Sequence[str],
     log: BuildLog,
-    texts_max_chars: int,
     processes: int,
 ) -> Update:
     """Brings the catalogue up to date with the files under `root`, in as many commits as it takes.
@@ -99,7 +81,6 @@ def update_catalogue(
         max_file_bytes: Remembered for the next update, which need not say it again.
         default_max_file_bytes: Where neither is given nor remembered.
         log: Where the seconds of the stages go.
-        texts_max_chars: How much of what the encoder is to read is held; the rest it reads from the files again.
         processes: At most so many read and cut files; the index is the same.
 
     Raises:
@@ -118,7 +99,7 @@ def update_catalogue(
         removed = [record for path, record in known.items() if path not in seen]
         progress("walk", len(seen), len(seen))
     with log.timed("chunk"):
-        writer = _Writer(database, update, racy_ns, texts_max_chars)
+        writer = _Writer(database, update, racy_ns)
         writer.remove(removed)
         records = [known.get(catalogue.encode_path(source.path)) for source in changed]
         jobs = [
@@ -164,7 +145,7 @@ def compare_files(
         path = catalogue.encode_path(found.path)
         if isinstance(found, Skipped):
             if found.path == ".":
-                raise FileError(f"cannot read the folder {root}: {found.detail}", hint="mend its permissions")
+                raise FileError(f"cannot read the folder {root}: {found.detail}", hint="fix its permissions")
             skips[path] = SkipRecord(found)
             continue
         seen.add(path)
@@ -181,15 +162,13 @@ def compare_files(
 class _Writer:
     """Collects changed files and commits them when they make a batch."""
 
-    def __init__(self, database: Database, update: Update, racy_ns: int, texts_max_chars: int) -> None:
+    def __init__(self, database: Database, update: Update, racy_ns: int) -> None:
         self._database = database
         self._update = update
         self._racy_ns = racy_ns
         self._segment = SegmentWriter()
         self._pending: list[_Pending] = []
         self._removed: list[FileRecord] = []
-        self._text_chars = 0
-        self._texts_max_chars = texts_max_chars
 
     def remove(self, records: Iterable[FileRecord]) -> None:
         """Takes files out with the next commit."""
@@ -205,10 +184,6 @@ class _Writer:
             self._pending.append(_Pending(source, prepared.content_hash, known))
             return None
         self._segment.extend(prepared.segment)
-        for key, text in zip(prepared.segment.keys, prepared.texts, strict=True):
-            if self._text_chars < self._texts_max_chars and key not in self._update.texts:
-                self._update.texts[key] = text
-                self._text_chars += len(text)
         chunks = len(prepared.segment)
         self._pending.append(_Pending(source, prepared.content_hash, known, prepared.language, chunks))
         self._update.updated_files += 1
@@ -224,7 +199,9 @@ class _Writer:
         return SkipRecord(skipped, source.size_bytes, self._stored_time(source), source.changed_ns)
 
     def _stored_time(self, source: SourceFile) -> int:
-        return -1 if max(source.modified_ns, source.changed_ns) >= self._racy_ns else source.modified_ns
+        """-1, so that the file is read again, where it is young, or older than SQLite's numbers reach."""
+        young = max(source.modified_ns, source.changed_ns) >= self._racy_ns
+        return -1 if young or source.modified_ns < MIN_TIME_NS else source.modified_ns
 
     def commit(self) -> None:
         """Writes what was collected in one transaction, and merges segments in the same."""

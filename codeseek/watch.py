@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from codeseek.errors import CodeseekError, FileError
 from codeseek.files import VERSION_CONTROL
-from codeseek.ignore import IgnoreChain
+from codeseek.ignore import ChainReader, IgnoreChain
 from codeseek.paths import cache_dir
 from codeseek.types import BuildReport
 
@@ -111,7 +111,8 @@ class FileChanges:
         self._root = root
         self._prefix = os.path.join(root, "")
         self._by_folder = by_folder
-        self._folders: dict[str, IgnoreChain] = {}
+        self._folders: frozenset[str] = frozenset()
+        self._chains = ChainReader(root)
         self._notifier: Any = None
         self._changed = False
         self._outdated = False  # the watches are no longer those of the folders
@@ -155,8 +156,9 @@ class FileChanges:
         for _ in range(OPEN_TRIES):
             if self.trouble is not None:
                 return
-            self._folders = dict(iter_folders(self._root))
-            watched = list(self._folders) if self._by_folder else [os.fspath(self._root)]
+            folders = list(iter_folders(self._root))
+            self._folders, self._chains = frozenset(folders), ChainReader(self._root)
+            watched = folders if self._by_folder else [os.fspath(self._root)]
             try:
                 self._notifier = RustNotify(watched, False, False, 0, not self._by_folder, False)
                 return
@@ -193,8 +195,10 @@ class FileChanges:
             return False
         self._outdated |= len(changes) >= BURST_PATHS
         matters = False
-        for _, path in changes:
+        for path in sorted({path for _, path in changes}):  # folder by folder, so that each one's rules are read once
             matters |= self._matters(path)
+            if matters and self._outdated:
+                break  # there is no more to learn
         self._changed |= matters
         return matters
 
@@ -204,18 +208,19 @@ class FileChanges:
             self._outdated = True
             return True
         folder, _, name = path.rpartition("/")
-        chain = self._folders.get(folder or "/")
-        if chain is None:
+        if (folder or "/") not in self._folders:
             return False
-        is_folder = os.path.isdir(path)
-        if name not in IGNORE_FILES and chain.is_ignored(path[len(self._prefix) :] + "/" * is_folder):
-            return False
+        entry, is_folder = path[len(self._prefix) :], os.path.isdir(path)
+        if name not in IGNORE_FILES:
+            chain = self._chains.chain_of(entry.removesuffix(name))
+            if chain.is_ignored(entry + "/" * is_folder):
+                return False
         self._outdated |= is_folder or name in IGNORE_FILES
         return True
 
 
-def iter_folders(root: Path) -> Iterator[tuple[str, IgnoreChain]]:
-    """The folders that `files.walk` enters, each with the rules that hold in it; never the cache of codeseek itself.
+def iter_folders(root: Path) -> Iterator[str]:
+    """The folders that `files.walk` enters; never the cache of codeseek itself.
 
     Args:
         root: Absolute, without symbolic links.
@@ -237,7 +242,7 @@ def iter_folders(root: Path) -> Iterator[tuple[str, IgnoreChain]]:
                 continue
             entries = []
         chain = chain.enter(Path(absolute), folder, {entry.name for entry in entries})
-        yield absolute.rstrip("/") or "/", chain
+        yield absolute.rstrip("/") or "/"
         for entry in entries:
             path = f"{folder}{entry.name}/"
             walked = entry.name not in VERSION_CONTROL and f"{prefix}{path}" != cache and _is_folder(entry)

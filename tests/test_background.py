@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fakes.word_encoder import WordEncoder
 
-from codeseek.background import start_fill
+from codeseek.background import last_failure, main, start_fill
 from codeseek.build import build_index
 from codeseek.fill import FILL_LOCK
 from codeseek.paths import index_dir
@@ -88,6 +88,36 @@ def test_one_process_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a second one was started"))
     with writer_lock(index_dir(root) / FILL_LOCK):
         assert start_fill(root, encoder=None, device="cpu")
+
+
+def test_searches_in_quick_succession_start_one_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_index(root, None, vectors=False)
+    assert start_fill(root, encoder=None, device="cpu")
+    started = subprocess.Popen
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a second one was started"))
+    assert start_fill(root, encoder=None, device="cpu")
+    monkeypatch.setattr("subprocess.Popen", started)
+    deadline = time.monotonic() + WAIT_S
+    while coverage(root) < 1:
+        assert time.monotonic() < deadline, "the first one does nothing"
+        time.sleep(0.1)
+
+
+def test_an_index_that_was_deleted_is_not_made_again(root: Path) -> None:
+    assert main(root, "cpu", None) == 0
+    assert not index_dir(root).exists()
+
+
+def test_the_next_search_tells_what_failed(root: Path) -> None:
+    build_index(root, None, vectors=False)
+    assert last_failure(root) == ""
+    assert main(root, "cpu", os.fspath(root / "no-model")) == 2
+    with writer_lock(index_dir(root) / FILL_LOCK):  # so that no other process begins
+        done = search("visit every folder", "--root", str(root))
+    assert "in the background it failed before: " in done.stderr
+    assert "no-model" in done.stderr
+    assert main(root, "cpu", None) == 0
+    assert last_failure(root) == ""
 
 
 def test_a_process_that_cannot_be_started_is_no_failure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@ import random
 import shutil
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +27,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import codeseek.fill
+import codeseek.prepare
 import codeseek.update
 from codeseek.build import build_index
 from codeseek.chunkers.context import query_terms
 from codeseek.errors import IndexLocked
 from codeseek.fill import FILL_LOCK
-from codeseek.paths import CATALOGUE_NAME, index_dir
+from codeseek.paths import CATALOGUE_NAME, index_dir, vectors_path
 from codeseek.stores import segments
 from codeseek.stores.locks import lock_holder, writer_lock
 from codeseek.stores.snapshot import open_index
@@ -76,7 +79,7 @@ def test_an_unchanged_root_encodes_reads_and_writes_nothing(root: Path, monkeypa
     monkeypatch.setattr(codeseek.update, "RACY_NS", -(10**18))
     build_index(root, WordEncoder())
     before = (index_dir(root) / CATALOGUE_NAME).read_bytes()
-    monkeypatch.setattr(codeseek.update, "read_file", lambda *_, **__: pytest.fail("a file was read"))
+    monkeypatch.setattr(codeseek.prepare, "read_file", lambda *_, **__: pytest.fail("a file was read"))
     report = build_index(root, lambda: pytest.fail("the encoder was made"), encoder_name=NAME)
     assert (report.updated_files, report.encoded) == (0, 0)
     assert (index_dir(root) / CATALOGUE_NAME).read_bytes() == before
@@ -103,6 +106,45 @@ def test_an_edit_that_keeps_size_and_mtime_is_seen(root: Path, monkeypatch: pyte
     path.write_text(path.read_text().replace("parse_header", "parse_footer"))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert build_index(root, WordEncoder()).updated_files == 1
+
+
+def test_a_file_from_before_1677_is_indexed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks that know no times give 1601; in nanoseconds that does not fit into 64 bits."""
+    walk = codeseek.update.walk
+
+    def old(*arguments: object, **options: object) -> Iterator[object]:
+        for found in walk(*arguments, **options):  # type: ignore[arg-type]
+            yield replace(found, modified_ns=-(1 << 63) - 1, changed_ns=0) if hasattr(found, "modified_ns") else found
+
+    monkeypatch.setattr("codeseek.update.walk", old)
+    first = build_index(root, WordEncoder())
+    assert first.files > 0
+    assert build_index(root, WordEncoder()).updated_files == 0  # read again each time, and the same by its hash
+
+
+def test_what_the_encoder_reads_is_kept(root: Path) -> None:
+    """A file may be cut otherwise the next time, as by another version of its grammar: its keys would be others."""
+
+    class Remembers(WordEncoder):
+        texts: tuple[str, ...] = ()
+
+        def encode_documents(self, documents: Sequence[str]) -> np.ndarray:
+            self.texts += tuple(documents)
+            return super().encode_documents(documents)
+
+    at_once, later = Remembers(), Remembers()
+    build_index(root, at_once)
+    remove_database(vectors_path(at_once.name))
+    for file in sorted(root.rglob("*")):
+        if file.is_file():
+            os.utime(file, (1, 1))  # the catalogue alone knows what was in it
+    build_index(root, None, vectors=False)
+    for file in sorted(root.rglob("*")):
+        if file.is_file():
+            file.unlink()
+    with open_index(root, later.name) as index:
+        codeseek.fill.encode_some(index, np.arange(len(index)), later)
+    assert sorted(later.texts) == sorted(at_once.texts)
 
 
 def test_moves_and_second_worktrees_cost_no_encoding(root: Path, tmp_path: Path) -> None:

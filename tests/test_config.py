@@ -52,22 +52,22 @@ def test_every_key_is_read() -> None:
         ("limt = 3", "c.toml: unknown key limt", "did you mean limit?"),
         ("max-file-size = 3", "c.toml: unknown key max-file-size", "did you mean max_file_size?"),
         ("zzz = 3", "c.toml: unknown key zzz", "known keys: limit, format"),
-        ("limit = 0", "c.toml: limit is 0, wanted a whole number from 1 to 1000", "mend it in c.toml"),
-        ("limit = true", "c.toml: limit is True, wanted a whole number", "mend it"),
-        ('limit = "3"', "c.toml: limit is '3', wanted a whole number", "mend it"),
+        ("limit = 0", "c.toml: limit is 0, wanted a whole number from 1 to 1000", "fix it in c.toml"),
+        ("limit = true", "c.toml: limit is True, wanted a whole number", "fix it"),
+        ('limit = "3"', "c.toml: limit is '3', wanted a whole number", "fix it"),
         ('format = "jsn"', "c.toml: format is 'jsn', wanted one of terminal", 'did you mean format = "json"?'),
-        ("format = 1", "c.toml: format is 1, wanted one of", "mend it"),
+        ("format = 1", "c.toml: format is 1, wanted one of", "fix it"),
         ('device = "cude"', "c.toml: device is 'cude'", 'did you mean device = "cuda"?'),
-        ("rerank = 1", "c.toml: rerank is 1, wanted true or false", "mend it"),
-        ("min_score = 1.5", "c.toml: min_score is 1.5, wanted a number from 0 to 1", "mend it"),
-        ('encoder = " "', "c.toml: encoder is ' ', wanted a hub id, or a folder from / or ~ on", "mend it"),
-        ('ranker = "./here"', "c.toml: ranker is './here', wanted a hub id, or a folder from / or ~ on", "mend it"),
-        ('ranker = "a/b/c"', "c.toml: ranker is 'a/b/c', wanted a hub id, or a folder from / or ~ on", "mend it"),
-        ('max_file_size = "lots"', "c.toml: max_file_size is 'lots', wanted bytes", "mend it"),
-        ("max_file_size = -1", "c.toml: max_file_size is -1", "mend it"),
+        ("rerank = 1", "c.toml: rerank is 1, wanted true or false", "fix it"),
+        ("min_score = 1.5", "c.toml: min_score is 1.5, wanted a number from 0 to 1", "fix it"),
+        ('encoder = " "', "c.toml: encoder is ' ', wanted a hub id, or a folder from / or ~ on", "fix it"),
+        ('ranker = "./here"', "c.toml: ranker is './here', wanted a hub id, or a folder from / or ~ on", "fix it"),
+        ('ranker = "a/b/c"', "c.toml: ranker is 'a/b/c', wanted a hub id, or a folder from / or ~ on", "fix it"),
+        ('max_file_size = "lots"', "c.toml: max_file_size is 'lots', wanted bytes", "fix it"),
+        ("max_file_size = -1", "c.toml: max_file_size is -1", "fix it"),
         ("[search]\nlimit = 3", "c.toml: unknown key search", "known keys"),
-        ("limit = ", "cannot read c.toml: not TOML", "mend or remove it: c.toml"),
-        ("\udcff", "cannot read c.toml: not TOML", "mend or remove it: c.toml"),
+        ("limit = ", "cannot read c.toml: not TOML", "fix or remove it: c.toml"),
+        ("\udcff", "cannot read c.toml: not TOML", "fix or remove it: c.toml"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_remedy(text: str, message: str, hint: str) -> None:
@@ -93,10 +93,18 @@ def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "k", "-1", "0", "1T", "ten", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "k", "-1", "0", "1T", "ten", "nan", "inf", "10000000000G"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
         parse_size(text)
+
+
+def test_the_largest_size_is_one_that_the_catalogue_can_remember() -> None:
+    assert parse_size(f"{2**33 - 1}G") < 2**63
+    with pytest.raises(ValueError, match="not a size"):
+        parse_size(f"{2**33}G")
+    with pytest.raises(ConfigError, match="max_file_size is '10000000000G', wanted bytes"):
+        parse_config(b'max_file_size = "10000000000G"', source="c.toml")
 
 
 def test_devices_are_those_of_the_device_module() -> None:

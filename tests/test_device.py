@@ -72,7 +72,7 @@ def test_mps_is_for_apple_silicon(linux: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unknown_device_names_the_known() -> None:
-    with pytest.raises(UsageError, match="unknown device 'gpu'") as caught:
+    with pytest.raises(UsageError, match="--device is 'gpu'") as caught:
         resolve_device("gpu")
     assert "auto|cpu|cuda|mps" in caught.value.hint
 

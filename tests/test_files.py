@@ -1,11 +1,13 @@
 import os
 import random
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import codeseek.files
 from codeseek.files import read_file, read_inside, walk
 from codeseek.ignore import Globs, Rules
 from codeseek.types import Skipped, SkipReason, SourceFile
@@ -213,6 +215,12 @@ def test_links_never_lead_out_and_never_loop(tmp_path: Path) -> None:
     assert "same.py" not in found
 
 
+def test_a_link_out_to_a_name_that_is_not_utf8_says_where_in_text(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(os.fsdecode(b"/nowhere/caf\xe9"))
+    (skipped,) = walk(tmp_path)
+    assert skipped == Skipped("link", SkipReason.OUTSIDE_ROOT, r"/nowhere/caf\xe9")
+
+
 def test_special_large_empty_and_generated_by_name(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     write(tmp_path, {"big.py": b"x" * 101, "empty.py": b"", "Cargo.lock": b"x", "a.min.js": b"x", "b_pb2.py": b"x"})
@@ -306,6 +314,29 @@ def test_reading_is_bounded_by_the_limit() -> None:
     result = read_file(endless, max_file_bytes=1000)
     assert isinstance(result, Skipped)
     assert (result.reason, result.detail) == (SkipReason.TOO_LARGE, "grew above the limit of 1,000 bytes")
+
+
+def test_reading_takes_memory_for_the_file_and_not_for_the_limit(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": CODE, "large.py": CODE * 50_000})
+    sources = [found for found in walk(tmp_path, max_file_bytes=2 << 30) if isinstance(found, SourceFile)]
+    tracemalloc.start()
+    try:
+        for found in sources:
+            data = read_file(found, max_file_bytes=2 << 30)
+            assert data == CODE * (found.size_bytes // len(CODE))
+            assert read_inside(tmp_path, found.path, max_bytes=2 << 30) == data
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 5 * len(CODE) * 50_000
+
+
+def test_a_file_that_is_longer_than_it_says_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codeseek.files, "READ_BYTES", 100)
+    wanted = Path("/proc/self/limits").read_bytes()  # of size 0
+    assert len(wanted) > 1000
+    assert read_inside(Path("/proc/self"), "limits", max_bytes=1 << 20) == wanted
+    assert read_inside(Path("/proc/self"), "limits", max_bytes=250) == wanted[:250]
 
 
 def test_a_hit_is_read_inside_the_root_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codeseek.errors import GrammarError
+from codeseek.errors import REINSTALL, GrammarError
 from codeseek.languages import Language, detect_language, find_grammars, load_languages, read_language
 
 
@@ -87,7 +87,7 @@ def test_missing_wheel_says_what_to_install() -> None:
     language = replace(load_languages()["python"], module="tree_sitter_nowhere")
     with pytest.raises(GrammarError, match="tree_sitter_nowhere") as caught:
         language.check()
-    assert caught.value.hint == "pip install tree-sitter-nowhere"
+    assert caught.value.hint == REINSTALL
 
 
 @pytest.mark.parametrize(

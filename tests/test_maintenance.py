@@ -6,10 +6,20 @@ import pytest
 from fakes.word_encoder import WordEncoder
 
 from codeseek.build import build_index
-from codeseek.errors import IndexLocked, IndexMissing
-from codeseek.maintenance import Changes, count_changes, index_status, list_indexes, prune_vectors, remove_index
-from codeseek.paths import index_dir
+from codeseek.errors import IndexDamaged, IndexLocked, IndexMissing
+from codeseek.maintenance import (
+    Changes,
+    StoreEntry,
+    count_changes,
+    index_status,
+    list_indexes,
+    list_stores,
+    prune_vectors,
+    remove_index,
+)
+from codeseek.paths import CATALOGUE_NAME, index_dir, indexes_dir, make_private_dir, vectors_path
 from codeseek.stores.locks import writer_lock
+from codeseek.stores.sqlite import connect_writer
 from codeseek.types import SkipReason
 
 NAME = WordEncoder().name
@@ -82,6 +92,47 @@ def test_an_orphan_is_told_and_removed_by_its_folder(root: Path) -> None:
     assert entry.is_orphan
     remove_index(entry.folder)
     assert list_indexes() == []
+
+
+def test_an_index_of_a_folder_that_moved_is_an_orphan_and_keeps_its_vectors(root: Path, tmp_path: Path) -> None:
+    """`mv a b; ln -s b a`: whoever resolves the root finds the index of another folder."""
+    moved = root.rename(tmp_path / "moved")
+    root.symlink_to(moved)
+    assert list_indexes()[0].is_orphan
+    assert set(prune_vectors().values()) == {0}
+    assert build_index(moved, WordEncoder()).encoded == 0
+    assert [entry.is_orphan for entry in list_indexes() if entry.root == moved] == [False]
+
+
+def test_nothing_is_pruned_while_a_catalogue_cannot_be_read(root: Path) -> None:
+    entry = list_indexes()[0]
+    (entry.folder / CATALOGUE_NAME).write_bytes(b"not a database" * 100)
+    damaged = list_indexes()[0]
+    assert (damaged.root, damaged.is_readable, damaged.is_orphan) == (None, False, False)
+    with pytest.raises(IndexDamaged) as caught:
+        prune_vectors()
+    assert caught.value.hint == (
+        f"in its repository: codeseek index --rebuild; where that is gone: rm -r {entry.folder}"
+    )
+    assert build_index(root, WordEncoder(), rebuild=True).encoded == 0
+    remove_index(entry.folder)
+    assert sum(prune_vectors().values()) > 0
+
+
+def test_what_a_killed_first_build_left_is_an_orphan_that_needs_nothing(root: Path) -> None:
+    for name in ("nothing", "empty"):
+        make_private_dir(indexes_dir() / name)
+    connect_writer(indexes_dir() / "empty" / CATALOGUE_NAME).close()
+    assert [entry.is_orphan for entry in list_indexes() if entry.root != root] == [True, True]
+    assert set(prune_vectors().values()) == {0}
+
+
+def test_the_size_of_a_store_counts_its_rows(root: Path) -> None:
+    path = vectors_path(NAME)
+    files = [file for file in path.parent.iterdir() if file.is_file()]
+    assert any(file.suffix == ".rows" for file in files)
+    (path.parent / "mine.txt").write_text("not a store")
+    assert list_stores() == [StoreEntry(path, sum(file.stat().st_size for file in files))]
 
 
 def test_pruning_keeps_what_an_index_holds(root: Path, tmp_path: Path) -> None:

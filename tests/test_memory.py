@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from codeseek.errors import DeviceError, UsageError
-from codeseek.memory import MIN_MEMORY_BYTES, limit_memory, texts_max_chars
+from codeseek.memory import MIN_MEMORY_BYTES, limit_memory
 
 
 def test_too_little() -> None:
@@ -23,7 +23,3 @@ def test_the_limit_is_enforced_and_taken_back() -> None:
     assert "--memory 1G" in caught.value.hint
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
     assert np.empty(MIN_MEMORY_BYTES, np.uint8).nbytes == MIN_MEMORY_BYTES
-
-
-def test_texts_held_follow_the_budget() -> None:
-    assert texts_max_chars(4 << 30) == 128 << 20

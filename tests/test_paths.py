@@ -63,7 +63,7 @@ def test_folders_are_private(tmp_path: Path) -> None:
 
 def test_errors(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="cannot make the folder") as caught:
+    with pytest.raises(FileError, match="cannot create the folder") as caught:
         make_private_dir(tmp_path / "file/below")
     assert "CODESEEK_CACHE_DIR" in caught.value.hint
     with pytest.raises(FileError):

@@ -43,7 +43,7 @@ def everything_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows_of(prepared: Prepared | Skipped) -> object:
     if isinstance(prepared, Skipped) or prepared.segment is None:
         return prepared
-    return prepared.content_hash, prepared.language, list(prepared.texts), prepared.segment.rows, prepared.segment.keys
+    return prepared.content_hash, prepared.language, prepared.segment.rows, prepared.segment.keys
 
 
 def prepared_by(jobs: list[Job], processes: int) -> list[object]:

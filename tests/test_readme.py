@@ -16,7 +16,8 @@ import pytest
 from typer.main import get_command
 
 from codeseek.cli.app import COMMANDS, build_app, run
-from codeseek.config import OUTPUT_FORMATS, parse_config
+from codeseek.config import OUTPUT_FORMATS, Config, parse_config
+from codeseek.files import MAX_FILE_BYTES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,7 +52,13 @@ def test_the_readme_names_each_format_and_configuration_key() -> None:
         assert f"| `{name}` |" in README
     (example,) = fenced("toml")
     config = parse_config(example.encode(), source="README")
-    assert set(re.findall(r"^(\w+) =", example, re.MULTILINE)) == set(config.__dataclass_fields__)
+    assert set(re.findall(r"^(?:# )?(\w+) =", example, re.MULTILINE)) == set(config.__dataclass_fields__)
+    defaults = {**vars_of(Config()), "format": "terminal", "context": 5, "depth": 20, "min_score": 0.0}
+    assert vars_of(config) == {**defaults, "max_file_size": MAX_FILE_BYTES}
+
+
+def vars_of(config: Config) -> dict[str, object]:
+    return {name: getattr(config, name) for name in config.__dataclass_fields__}
 
 
 def test_the_command_lines_of_the_readme_parse() -> None:
@@ -107,7 +114,8 @@ def test_vim_fills_the_quickfix_list(
     if shutil.which(editor) is None:
         pytest.skip(f"{editor} is not installed")
     (recipe,) = fenced("vim")
-    (tmp_path / "recipe.vim").write_text(recipe)
+    (grep,) = re.findall(r"^`(set grepprg=.*?)`", README, re.MULTILINE)
+    (tmp_path / "recipe.vim").write_text(f"{recipe}\n{grep}\n")
     places = "map(filter(getqflist(), 'v:val.valid'), '[bufname(v:val.bufnr), v:val.lnum, v:val.col, v:val.text]')"
     arguments = ["-u", "recipe.vim", "-N", "-n", "-es", *(["--headless"] if editor == "nvim" else [])]
     script = [f"+{command}", f"+call writefile([json_encode({places})], 'places.json')", "+qall!"]

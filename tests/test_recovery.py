@@ -177,7 +177,7 @@ def test_refusals(root: Path, tmp_path: Path) -> None:
         open_index(root, NAME)
     assert caught.value.hint == f"build the index: codeseek index {root}"
     (tmp_path / "codeseek-cache").write_text("in the way")
-    with pytest.raises(FileError, match="cannot make the folder"):
+    with pytest.raises(FileError, match="cannot create the folder"):
         build_index(root, WordEncoder())
 
 

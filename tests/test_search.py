@@ -284,6 +284,30 @@ def test_while_another_process_updates_the_last_state_answers(root, letters, mon
             assert opened.search("walk_tree").hits[0].name == "walk_tree"
 
 
+def test_a_first_build_that_has_committed_nothing_is_waited_for(root, letters, monkeypatch):
+    monkeypatch.setattr("codeseek.search.UPDATE_WAIT_S", 0.0)
+    empty = root / "empty"
+    empty.mkdir()
+    open_searcher(empty).index.close()  # a catalogue without chunks, as a build makes it first
+    with writer_lock(index_dir(empty) / "lock"), pytest.raises(IndexLocked):
+        open_searcher(empty, wait=False)
+
+
+def test_vectors_that_cannot_be_written_leave_the_words(root, letters, monkeypatch):
+    def refuse(*_, **__):
+        raise FileError("cannot write the vectors")
+
+    monkeypatch.setattr("codeseek.search.fill_vectors", refuse)
+    monkeypatch.setattr("codeseek.search.encode_some", refuse)
+    with open_searcher(root, wait=False) as opened:
+        assert opened.freshness.coverage == 0
+        answer = opened.search("walk_tree")
+        assert answer.hits[0].name == "walk_tree"
+        assert not answer.no_good_match  # a score without vectors cannot tell
+    with pytest.raises(FileError):
+        open_searcher(root)
+
+
 def test_an_index_that_cannot_be_updated_answers_as_it_is(root, letters, monkeypatch):
     def refuse(*_, **__):
         raise FileError("cannot write there")

@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ import codeseek.watch
 from codeseek.build import build_index
 from codeseek.errors import FileError
 from codeseek.files import walk
+from codeseek.ignore import Rules
 from codeseek.stores.snapshot import open_index
 from codeseek.types import SourceFile
 from codeseek.watch import FileChanges, follow_changes, iter_folders
@@ -125,7 +127,7 @@ def test_folders_are_those_of_the_walk(root: Path, monkeypatch: pytest.MonkeyPat
     (root / "loop").symlink_to(root)
     (root / "out").symlink_to(root.parent)
     monkeypatch.setenv("CODESEEK_CACHE_DIR", str(root / "cache"))
-    found = [os.path.relpath(folder, root) for folder, _ in iter_folders(root)]
+    found = [os.path.relpath(folder, root) for folder in iter_folders(root)]
     assert sorted(found) == [".", "deep", "deep/er", "deep/er/est", "deep/kept.log", "empty", "src"]
     for folder in found:
         (root / folder / "x.py").write_text("x = 1\n")
@@ -134,8 +136,8 @@ def test_folders_are_those_of_the_walk(root: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_root_is_watched_even_where_it_is_not_read(tmp_path: Path) -> None:
-    assert [folder for folder, _ in iter_folders(tmp_path / "gone")] == [str(tmp_path / "gone")]
-    assert next(iter_folders(Path("/")))[0] == "/"
+    assert list(iter_folders(tmp_path / "gone")) == [str(tmp_path / "gone")]
+    assert next(iter_folders(Path("/"))) == "/"
 
 
 # ---------------------------------------------------------------------------------------------------------- the events
@@ -203,6 +205,32 @@ def test_rules_that_change_open_a_folder(changes: FileChanges, root: Path) -> No
     )  # ignores itself, and counts all the same
     assert woken_by(changes, lambda: (root / ".gitignore").write_text("*.log\n"))
     assert woken_by(changes, lambda: (root / "node_modules" / "left" / "pad.js").write_text("1"))
+
+
+def test_rules_of_each_folder_hold_in_it(root: Path) -> None:
+    for name in ("one", "two"):
+        (root / name).mkdir()
+        (root / name / ".gitignore").write_text(f"{name}.py\n")
+    with closing(FileChanges(root)) as changes:
+        for name, other in (("one", "two"), ("two", "one"), ("one", "two")):
+            assert not changes._matters(str(root / name / f"{name}.py"))
+            assert not changes._matters(str(root / name / "x.log")), "by the rules above it"
+            assert changes._matters(str(root / name / f"{other}.py"))
+        assert changes._matters(str(root / "one.py"))
+
+
+def test_rules_of_many_folders_are_not_all_held(root: Path) -> None:
+    for number in range(30):
+        (root / f"part{number}").mkdir()
+        (root / f"part{number}" / ".gitignore").write_text("*.tmp\n")
+    gc.collect()
+    before = sum(type(found) is Rules for found in gc.get_objects())
+    with closing(FileChanges(root)) as changes:
+        for number in range(30):
+            (root / f"part{number}" / "a.py").write_text("a = 1\n")
+        changes.wait(0)
+        gc.collect()
+        assert sum(type(found) is Rules for found in gc.get_objects()) <= before + 3  # root, part, the user's
 
 
 def test_a_folder_that_is_ignored_is_not_watched(root: Path, openings: list[list[str]]) -> None:
@@ -346,7 +374,7 @@ def test_folders_that_vanish_are_watched_once_they_stay(
 ) -> None:
     monkeypatch.setattr(codeseek.watch, "POLL_MIN_S", 0.05)
     folders = codeseek.watch.iter_folders
-    monkeypatch.setattr(codeseek.watch, "iter_folders", lambda root: [*folders(root), (str(root / "was"), None)])
+    monkeypatch.setattr(codeseek.watch, "iter_folders", lambda root: [*folders(root), str(root / "was")])
     with closing(FileChanges(root, by_folder=True)) as changes:
         assert len(openings) == codeseek.watch.OPEN_TRIES
         assert "folders vanish" in str(changes.trouble)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,8 +20,9 @@ from codeseek.cli.places import locate_from, parse_place, search_root
 from codeseek.cli.progress import BUILD_INTERRUPTED, ProgressReport
 from codeseek.cli.queries import Query, check_query, read_batch
 from codeseek.cli.streams import is_terminal, notice, results_stream, wants_color
+from codeseek.cli.tables import counted
 from codeseek.config import Config, load_config
-from codeseek.errors import CodeseekError, UsageError
+from codeseek.errors import CodeseekError, IndexLocked, UsageError
 from codeseek.printers import Printer, QueryOutcome, Style, Summary, open_printer
 from codeseek.types import Answer, Filters, Freshness, Kind
 
@@ -205,7 +207,8 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
     started = time.perf_counter()
     printer = open_printer(plan.format, results_stream(utf8=plan.format in ("json", "jsonl")), plan.style)
     with ProgressReport(f"indexing {plan.root}", interrupted=BUILD_INTERRUPTED) as progress:
-        searcher = open_searcher(
+        open_now = partial(
+            open_searcher,
             plan.root,
             encoder=plan.encoder,
             ranker=plan.ranker if plan.rerank else None,
@@ -215,6 +218,7 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
             wait=plan.wait,
             max_file_bytes=plan.max_file_bytes,
         )
+        searcher = _when_unlocked(open_now)
     with searcher:
         if progress.announced or searcher.built:
             notice(_update_report(searcher.freshness, built=searcher.built, seconds=progress.seconds))
@@ -246,29 +250,43 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
     return 0 if any(outcome.hits for outcome in outcomes) else EXIT_NO_HIT
 
 
+def _when_unlocked(open_now: Callable[[], Searcher]) -> Searcher:
+    """As `open_now`, after whoever else builds the index now."""
+    told = False
+    while True:
+        try:
+            return open_now()
+        except IndexLocked as error:
+            if not told:
+                notice(f"{error}; waiting for it")
+            told = True
+
+
 def _go_on_in_background(plan: SearchPlan, freshness: Freshness) -> None:
     """Says how much of the index has vectors, and lets the rest be made behind the answer."""
-    from codeseek.background import start_fill
+    from codeseek.background import last_failure, start_fill
 
+    failure = last_failure(plan.root)
     started = start_fill(plan.root, encoder=plan.encoder, device=plan.device)
     if plan.format in ("terminal", "plain"):
-        notice(
-            f"{max(int(100 * freshness.coverage), min(freshness.vectors, 1))} % of chunks have vectors, "
-            + ("the others follow in the background" if started else "codeseek index makes the others")
-        )
+        others = "the others follow in the background" if started else "codeseek index makes the others"
+        share = max(int(100 * freshness.coverage), min(freshness.vectors, 1))
+        notice(f"{share} % of chunks have vectors, {others}; until then their words alone find them")
+        if failure:
+            notice(f"in the background it failed before: {failure}", hint=f"see more: codeseek index {plan.root}")
 
 
 def _print_answer(plan: SearchPlan, printer: Printer, answer: Answer, freshness: Freshness) -> Answer:
     """Returns the answer as it was printed, without the hits below `--min-score`."""
     best = max((hit.score for hit in answer.hits), default=None)
     if plan.min_score is not None:
-        # Scores fall with the rank, but ties and blends may not: a later hit that passes is kept with its rank.
         kept = tuple(hit for hit in answer.hits if hit.score >= plan.min_score)
         answer = replace(answer, hits=kept)
     for_people = plan.format in ("terminal", "plain") and not plan.style.batch
     if not answer.hits:
         if not plan.style.batch:
-            notice(_empty_report(plan, answer, freshness, best))
+            report, hint = _empty_report(plan, answer, freshness, best)
+            notice(report, hint=hint)
     elif answer.no_good_match and for_people:
         notice("nothing here seems to answer that; the nearest are:")
     printer.print_answer(answer)
@@ -276,22 +294,28 @@ def _print_answer(plan: SearchPlan, printer: Printer, answer: Answer, freshness:
 
 
 def _update_report(freshness: Freshness, *, built: bool, seconds: float) -> str:
-    done = (
-        f"built the index: {freshness.files:,} files, {freshness.chunks:,} chunks"
-        if built
-        else f"updated the index: {freshness.updated_files:,} files changed, {freshness.removed_files:,} removed"
-    )
+    if built:
+        done = f"built the index: {counted(freshness.files, 'file')}, {counted(freshness.chunks, 'chunk')}"
+    else:
+        changed = counted(freshness.updated_files, "file")
+        done = f"updated the index: {changed} changed, {freshness.removed_files:,} removed"
     return f"{done}, in {seconds:.1f} s"
 
 
-def _empty_report(plan: SearchPlan, answer: Answer, freshness: Freshness, best: float | None) -> str:
-    """An empty answer is never silent: what was searched, and what confined it."""
+def _empty_report(plan: SearchPlan, answer: Answer, freshness: Freshness, best: float | None) -> tuple[str, str]:
+    """An empty answer is never silent: what was searched, what confined it, and what may help."""
     searched = f"{answer.searched_chunks:,} of {freshness.chunks:,} chunks in {freshness.files:,} files"
     confined = describe_filters(plan.filters)
     within = f" with {confined}" if confined else ""
     if best is not None:
-        return f"no hit scores {plan.min_score:g} or more, the best scores {best:.2f}: searched {searched}{within}"
-    return f"no hit: searched {searched}{within}"
+        report = f"no hit scores {plan.min_score:g} or more, the best scores {best:.2f}: searched {searched}{within}"
+        return report, "lower --min-score, or min_score in the configuration"
+    hint = ""
+    if not freshness.chunks:
+        hint = f"see what was skipped: codeseek index --verbose {plan.root}"
+    elif confined and not answer.searched_chunks:
+        hint = "nothing passes the filters: codeseek status shows which languages are there"
+    return f"no hit: searched {searched}{within}", hint
 
 
 def describe_filters(filters: Filters) -> str:

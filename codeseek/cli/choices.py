@@ -52,7 +52,7 @@ def parse_choice(option: str, word: str, choices: Sequence[str]) -> str:
     close = nearest(word, choices)
     listed = ", ".join(choices)
     raise UsageError(
-        f"{option} got {word!r}, which is none of its values",
+        f"{option} is {word!r}, which is none of its values",
         hint=f"did you mean {close}? values: {listed}" if close else f"values: {listed}",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,11 @@ from codeseek.cli.failures import EXIT_ERROR
 from codeseek.cli.options import RootArgument, new_app
 from codeseek.cli.places import index_root
 from codeseek.cli.streams import confirm, is_terminal, notice, results_stream
-from codeseek.cli.tables import format_size, format_table
-from codeseek.errors import FileError, IndexMissing, UsageError
+from codeseek.cli.tables import counted, format_size, format_table
+from codeseek.errors import FileError, IndexMissing, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from codeseek.maintenance import IndexEntry
 
 app = new_app()
 
@@ -23,7 +26,9 @@ def clean(
     root: RootArgument = None,
     all_indexes: Annotated[bool, typer.Option("--all", help="Delete every index, and all vectors.")] = False,
     orphans: Annotated[bool, typer.Option("--orphans", help="Delete the indexes whose folder is gone.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Show every index with its size, and delete nothing.")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Show every index and vector store with its size, and delete nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> int:
     """Delete the index of a repository; says what and how much, and asks first. The repository stays as it is."""
@@ -37,23 +42,28 @@ def clean(
         from codeseek.maintenance import list_indexes
 
         gone = [entry.folder for entry in list_indexes() if entry.is_orphan]
-        return _clean(gone, f"{_indexes(len(gone))} of folders that are gone", yes=yes)
+        return _clean(gone, f"{counted(len(gone), 'index', 'indexes')} of folders that are gone", yes=yes)
     return _clean_one(index_root(root), yes=yes)
 
 
 def _list() -> int:
-    from codeseek.maintenance import list_indexes
+    from codeseek.maintenance import list_indexes, list_stores
 
-    rows = [
-        (
-            format_size(entry.size_bytes),
-            str(entry.root or entry.folder),
-            "its folder is gone" if entry.is_orphan else "",
-        )
-        for entry in list_indexes()
-    ]
+    entries = list_indexes()
+    if not entries:
+        notice("there are no indexes")
+    rows = [(format_size(entry.size_bytes), str(entry.root or entry.folder), _remark(entry)) for entry in entries]
+    rows += [(format_size(store.size_bytes), str(store.path), "vectors") for store in list_stores()]
     results_stream(utf8=False).write(format_table(rows))
     return 0
+
+
+def _remark(entry: IndexEntry) -> str:
+    if not entry.is_readable:
+        return "its catalogue cannot be read"
+    if not entry.is_orphan:
+        return ""
+    return "its folder has moved" if entry.root is not None and entry.root.is_dir() else "its folder is gone"
 
 
 def _clean_one(root: Path, *, yes: bool) -> int:
@@ -66,7 +76,7 @@ def _clean_one(root: Path, *, yes: bool) -> int:
 
 
 def _clean(folders: list[Path], what: str, *, yes: bool) -> int:
-    from codeseek.maintenance import list_indexes, prune_vectors, remove_index
+    from codeseek.maintenance import list_indexes, remove_index
 
     if not folders:
         notice("there is nothing to delete")
@@ -76,10 +86,21 @@ def _clean(folders: list[Path], what: str, *, yes: bool) -> int:
         return EXIT_ERROR
     freed = sum(remove_index(folder) for folder in folders)
     notice(f"deleted {what}, {format_size(freed)}")
-    removed = sum(prune_vectors().values())
+    _prune()
+    return 0
+
+
+def _prune() -> None:
+    """What was asked for is done by now, so that a failure is told and no more."""
+    from codeseek.maintenance import prune_vectors
+
+    try:
+        removed = sum(prune_vectors().values())
+    except (StoreError, FileError) as error:
+        notice(f"vectors that no other index uses may be left: {error}", hint=error.hint)
+        return
     if removed:
         notice(f"deleted {removed:,} vectors that no other index uses")
-    return 0
 
 
 def _clean_all(*, yes: bool) -> int:
@@ -93,17 +114,15 @@ def _clean_all(*, yes: bool) -> int:
     if not size_bytes:
         notice(f"there is nothing in {folder}")
         return 0
-    if not _agreed(f"delete all of {folder}: {_indexes(len(entries))}, {format_size(size_bytes)}?", yes=yes):
+    indexes = counted(len(entries), "index", "indexes")
+    question = f"delete all indexes and vectors in {folder}: {indexes}, {format_size(size_bytes)}?"
+    if not _agreed(question, yes=yes):
         return EXIT_ERROR
     for entry in entries:
         remove_index(entry.folder)  # waits for nobody: an index that is being built is refused
     _remove_vectors(folder / "vectors")
-    notice(f"deleted {_indexes(len(entries))} and all vectors, {format_size(size_bytes)}")
+    notice(f"deleted {indexes} and all vectors, {format_size(size_bytes)}")
     return 0
-
-
-def _indexes(count: int) -> str:
-    return f"{count:,} index" if count == 1 else f"{count:,} indexes"
 
 
 def _remove_vectors(folder: Path) -> None:
@@ -113,7 +132,7 @@ def _remove_vectors(folder: Path) -> None:
             for file in folder.glob(pattern) if folder.is_dir() else ():
                 file.unlink(missing_ok=True)
     except OSError as error:
-        raise FileError(f"cannot delete {folder}: {error.strerror}", hint="mend its permissions") from error
+        raise FileError(f"cannot delete {folder}: {error.strerror}", hint="fix its permissions") from error
 
 
 def _agreed(question: str, *, yes: bool) -> bool:

@@ -18,14 +18,14 @@ from codeseek.cli.options import DeviceOption, EncoderOption, new_app
 from codeseek.cli.streams import results_stream
 from codeseek.cli.tables import format_size, format_table
 from codeseek.config import DEVICES, Config, config_path, load_config
-from codeseek.errors import CodeseekError
+from codeseek.errors import REINSTALL, CodeseekError
 
 app = new_app()
 
 # Below it, a build of an ordinary repository may not fit.
 LOW_DISK_BYTES = 1 << 30
 
-# `IdentityRanker.name`: stands in while no trained ranker ships.
+# `IdentityRanker.name`: keeps the order of the first stage.
 NO_RANKER = "identity"
 
 
@@ -100,7 +100,7 @@ def _cache() -> str:
 
     folder = make_private_dir(cache_dir())
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise FileError(f"cannot write in {folder}", hint="mend its permissions, or set CODESEEK_CACHE_DIR=DIR")
+        raise FileError(f"cannot write in {folder}", hint="fix its permissions, or set CODESEEK_CACHE_DIR=DIR")
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < LOW_DISK_BYTES:
         raise FileError(f"only {format_size(free_bytes)} free in {folder}", hint="codeseek clean --list")
@@ -118,7 +118,7 @@ def _packages() -> str:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError as error:
-            raise ModelError(f"{name} is not installed", hint="install codeseek again: pip install codeseek") from error
+            raise ModelError(f"{name} is not installed", hint=REINSTALL) from error
     return ", ".join(found)
 
 

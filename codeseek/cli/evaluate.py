@@ -14,21 +14,22 @@ from codeseek.cli.streams import notice, results_stream
 from codeseek.config import load_config
 from codeseek.errors import UsageError
 
-app = new_app(no_args_is_help=True)
+app = new_app()
 
 OWN = "own"
 NAMES = ("csn", "advtest", "staqc", "cosqa", "csn99", OWN)
 
 
-@app.command(epilog="Example: codeseek evaluate cosqa ~/data/cosqa --out report")
+@app.command(no_args_is_help=True, epilog="Example: codeseek evaluate cosqa ~/data/cosqa --out report")
 def evaluate(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {', '.join(NAMES)}.")],
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The published files; for own, the repository to search.")
     ],
-    split: Annotated[str, typer.Option("--split", help="test or valid.")] = "test",
+    split: Annotated[str, typer.Option("--split", metavar="NAME", help="test or valid.")] = "test",
     depth: Annotated[
-        int | None, typer.Option("--depth", metavar="N", min=1, max=1000, help="Rerank the first N candidates.")
+        int | None,
+        typer.Option("--depth", metavar="N", min=1, max=1000, help="Rerank the first N candidates.  [default: 20]"),
     ] = None,
     no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Leave out the cross-encoder.")] = False,
     no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Leave out the dual-encoder.")] = False,
@@ -48,10 +49,13 @@ def evaluate(
         Path | None, typer.Option("--base", metavar="MODEL", help="--ablate: the model that training starts from.")
     ] = None,
     max_minutes: Annotated[
-        float, typer.Option("--max-minutes", min=0.01, help="--ablate: wall minutes of all training together.")
+        float,
+        typer.Option("--max-minutes", metavar="N", min=0.01, help="--ablate: wall minutes of all training together."),
     ] = 60.0,
-    max_pairs: Annotated[int, typer.Option("--max-pairs", min=1, help="--ablate: training pairs, at most.")] = 20000,
-    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
+    max_pairs: Annotated[
+        int, typer.Option("--max-pairs", metavar="N", min=1, help="--ablate: training pairs, at most.")
+    ] = 20000,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is drawn at random.")] = 0,
     device: DeviceOption = None,
     encoder: EncoderOption = None,
     ranker: RankerOption = None,
@@ -67,16 +71,16 @@ def evaluate(
     if ablate:
         return _ablate(dataset, folder, split, queries, base, max_minutes, max_pairs, seed, device, out, as_json)
     from codeseek.evaluate.models import load_models
+    from codeseek.evaluate.stages import DEFAULT_DEPTH
 
     models = load_models(
         encoder or config.encoder, ranker or config.ranker, device, vectors=not no_vectors, rerank=not no_rerank
     )
     if dataset == OWN:
-        return _evaluate_own(folder, models, queries, depth, seed, out, as_json)
+        return _evaluate_own(folder, models, queries, depth or config.depth or DEFAULT_DEPTH, seed, out, as_json)
     from codeseek.evaluate.curves import DEPTHS
     from codeseek.evaluate.datasets import load_dataset
     from codeseek.evaluate.job import evaluate_dataset, thin_out, write_evaluation
-    from codeseek.evaluate.stages import DEFAULT_DEPTH
 
     loaded = thin_out(load_dataset(dataset, folder, split), queries)
     chosen = depth or config.depth or DEFAULT_DEPTH
@@ -114,22 +118,21 @@ def _perturb(dataset: str, source: Path, folder: Path) -> None:
 
     target = folder / "test.jsonl"
     if target.exists():
-        raise UsageError(f"{target} is there already", hint="name a new folder")
+        raise UsageError(f"{target} already exists", hint="name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     written, left_out = perturb_pairs(source, target)
     notice(f"wrote {written:,} pairs with normalised identifiers to {target}, left out {left_out:,} of no valid Python")
 
 
 def _evaluate_own(
-    folder: Path, models: Any, queries: int, depth: int | None, seed: int, out: Path | None, as_json: bool
+    folder: Path, models: Any, queries: int, depth: int, seed: int, out: Path | None, as_json: bool
 ) -> int:
     from codeseek.evaluate.job import write_evaluation
     from codeseek.evaluate.own import OwnOptions, evaluate_own, format_settings, settings_record
-    from codeseek.evaluate.stages import DEFAULT_DEPTH
     from codeseek.paths import resolve_root
 
     root = resolve_root(folder)
-    options = OwnOptions(depth=depth or DEFAULT_DEPTH, seed=seed)
+    options = OwnOptions(depth=depth, seed=seed)
     if queries:
         options = OwnOptions(depth=options.depth, seed=seed, queries=queries)
     with ProgressReport(f"evaluating on {root}", quiet_s=0) as progress:

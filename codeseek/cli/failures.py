@@ -39,7 +39,7 @@ def report_failure(error: Exception) -> int:
     elif isinstance(error, MemoryError):
         notice("out of memory", hint="search or index a smaller folder: codeseek index DIR")
     else:
-        notice(f"internal error: {type(error).__name__}: {error}", hint="see where: add --debug, and report it")
+        notice(f"internal error: {type(error).__name__}: {error}", hint="see where: add --debug")
     return EXIT_ERROR
 
 

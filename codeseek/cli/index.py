@@ -15,7 +15,7 @@ from codeseek.cli.options import DeviceOption, EncoderOption, RootArgument, new_
 from codeseek.cli.places import index_root
 from codeseek.cli.progress import BUILD_INTERRUPTED, ProgressReport
 from codeseek.cli.streams import notice
-from codeseek.cli.tables import format_size, format_table
+from codeseek.cli.tables import counted, format_size, format_table
 from codeseek.config import load_config, parse_size
 from codeseek.errors import FileError, IndexLocked, UsageError
 from codeseek.files import MAX_FILE_BYTES
@@ -31,9 +31,12 @@ UPDATE_QUIET_S = 5.0  # an update that takes longer, as after a switch of branch
 @app.command(epilog="Example: codeseek index ~/src/project")
 def index(
     root: RootArgument = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew instead of updating what changed.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Start over instead of updating what changed.")] = False,
     max_file_size: Annotated[
-        str | None, typer.Option("--max-file-size", metavar="SIZE", help="Skip files above SIZE from now on: 500k, 2M.")
+        str | None,
+        typer.Option(
+            "--max-file-size", metavar="SIZE", help="Skip files above SIZE from now on: 500k, 2M.  [default: 1M]"
+        ),
     ] = None,
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="Take no more memory than SIZE: 1G, 4G.")
@@ -141,11 +144,9 @@ def _tell_update(report: BuildReport, seconds: float) -> None:
     for note in report.notes:
         notice(note)
     if report.updated_files or report.removed_files or report.encoded:
-        files = "file" if report.updated_files == 1 else "files"
-        texts = "text" if report.encoded == 1 else "texts"
         notice(
-            f"{report.updated_files:,} {files} updated, {report.removed_files:,} removed, "
-            f"{report.encoded:,} {texts} encoded in {seconds:.1f} s"
+            f"{counted(report.updated_files, 'file')} updated, {report.removed_files:,} removed, "
+            f"{counted(report.encoded, 'text')} encoded in {seconds:.1f} s"
         )
 
 
@@ -160,7 +161,9 @@ def _size(option: str, text: str) -> int:
     try:
         return parse_size(text)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{option} got {text!r}", hint="write bytes, or a size such as 500k or 2M") from error
+        raise UsageError(
+            f"{option} is {text!r}, wanted a size", hint="write bytes, or a size such as 500k or 2M"
+        ) from error
 
 
 def _summary(report: BuildReport, seconds: float) -> str:
@@ -168,10 +171,10 @@ def _summary(report: BuildReport, seconds: float) -> str:
     for entry in report.skipped:
         skipped[entry.reason] = skipped.get(entry.reason, 0) + 1
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(skipped.items(), key=lambda item: -item[1]))
-    return (
-        f"{report.files:,} files, {report.chunks:,} chunks, {format_size(report.size_bytes)} in {seconds:.1f} s: "
-        f"{report.updated_files:,} files updated, {report.removed_files:,} removed, {report.encoded:,} texts encoded"
-        + (f"; skipped: {reasons} (list them: --verbose)" if skipped else "")
+    holds = f"{counted(report.files, 'file')}, {counted(report.chunks, 'chunk')}, {format_size(report.size_bytes)}"
+    updated, encoded = counted(report.updated_files, "file"), counted(report.encoded, "text")
+    return f"{holds} in {seconds:.1f} s: {updated} updated, {report.removed_files:,} removed, {encoded} encoded" + (
+        f"; skipped: {reasons} (list them: --verbose)" if skipped else ""
     )
 
 

@@ -11,13 +11,14 @@ from codeseek.cli.choices import DEVICES, parse_choice, parse_choices
 from codeseek.cli.options import DeviceOption, EncoderOption, new_app
 from codeseek.cli.progress import ProgressReport
 from codeseek.cli.streams import notice
+from codeseek.cli.tables import counted
 from codeseek.config import load_config
 from codeseek.errors import UsageError
 
-app = new_app(no_args_is_help=True)
+app = new_app()
 
 
-@app.command(epilog="Example: codeseek mine ~/src/app ~/src/library --out pairs")
+@app.command(no_args_is_help=True, epilog="Example: codeseek mine ~/src/app ~/src/library --out pairs")
 def mine(
     roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="Repositories, with or without history.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the splits are written.")],
@@ -33,19 +34,30 @@ def mine(
         bool, typer.Option("--variants/--no-variants", help="Also without the function's name, and as keywords.")
     ] = True,
     bare_share: Annotated[
-        float, typer.Option("--bare-share", min=0, max=1, help="Share of documented code served without documentation.")
+        float,
+        typer.Option(
+            "--bare-share", metavar="X", min=0, max=1, help="Share of documented code served without documentation."
+        ),
     ] = 0.75,
-    depth: Annotated[int, typer.Option("--depth", min=1, help="Documents kept of each ranking.")] = 60,
+    depth: Annotated[int, typer.Option("--depth", metavar="N", min=1, help="Documents kept of each ranking.")] = 60,
     dev_share: Annotated[
-        float, typer.Option("--dev-share", min=0, max=1, help="Share of the repositories kept for development.")
+        float,
+        typer.Option("--dev-share", metavar="X", min=0, max=1, help="Share of the repositories kept for development."),
     ] = 0.1,
     max_pairs: Annotated[
-        int, typer.Option("--max-pairs", min=0, help="Of one repository, beside questions; 0 for all.")
+        int,
+        typer.Option(
+            "--max-pairs", metavar="N", min=0, help="Pairs of one repository, beside questions, at most; 0 for all."
+        ),
     ] = 0,
-    max_chunks: Annotated[int, typer.Option("--max-chunks", min=0, help="Of one repository; 0 for all.")] = 0,
-    max_commits: Annotated[int, typer.Option("--max-commits", min=0, help="Newest commits read.")] = 2000,
+    max_chunks: Annotated[
+        int, typer.Option("--max-chunks", metavar="N", min=0, help="Chunks of one repository, at most; 0 for all.")
+    ] = 0,
+    max_commits: Annotated[
+        int, typer.Option("--max-commits", metavar="N", min=0, help="Commits read, the newest first.")
+    ] = 2000,
     reader: Annotated[
-        str, typer.Option("--for", metavar="MODEL", help="cross or dual: whose text is written.")
+        str, typer.Option("--for", metavar="MODEL", help="Write the texts that this model reads: cross or dual.")
     ] = "cross",
     exclude: Annotated[
         Path | None,
@@ -56,7 +68,7 @@ def mine(
     no_vectors: Annotated[
         bool, typer.Option("--no-vectors", help="Find negatives by words alone; encodes nothing.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is drawn at random.")] = 0,
     device: DeviceOption = None,
     encoder: EncoderOption = None,
 ) -> int:
@@ -92,7 +104,7 @@ def mine(
         vectors=not no_vectors,
         rerank=False,
     )
-    with ProgressReport(f"mining {len(folders)} repositories", quiet_s=0) as progress:
+    with ProgressReport(f"mining {counted(len(folders), 'repository', 'repositories')}", quiet_s=0) as progress:
         report = mine_repositories(
             folders,
             out,

@@ -57,7 +57,12 @@ LimitOption = Annotated[
 ]
 LanguageOption = Annotated[
     list[str] | None,
-    typer.Option("--lang", metavar="NAME", autocompletion=complete_language, help="Only these languages: go,rust"),
+    typer.Option(
+        "--lang",
+        metavar="NAME",
+        autocompletion=complete_language,
+        help="Only these languages, by name or file extension: go,rs; repeatable.",
+    ),
 ]
 GlobOption = Annotated[
     list[str] | None,
@@ -65,11 +70,23 @@ GlobOption = Annotated[
 ]
 KindOption = Annotated[
     list[str] | None,
-    typer.Option("--kind", metavar="KIND", autocompletion=complete_kind, help="Only these kinds: function,method"),
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        autocompletion=complete_kind,
+        help=f"Only these kinds: {', '.join(known_kinds())}; repeatable.",
+    ),
 ]
 ContextOption = Annotated[
     int | None,
-    typer.Option("-C", "--context", metavar="N", min=0, max=1000, help="Show N lines of each hit's code."),
+    typer.Option(
+        "-C",
+        "--context",
+        metavar="N",
+        min=0,
+        max=1000,
+        help="Show N lines of each hit's code.  [default: 5 on a terminal]",
+    ),
 ]
 FormatOption = Annotated[
     str | None,

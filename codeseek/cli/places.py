@@ -80,7 +80,8 @@ def confine(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     for path in paths:
         if not path.is_relative_to(root):
             raise UsageError(
-                f"{path} is not in {root}", hint=f"search it by itself: codeseek search --root {path} QUERY"
+                f"{path} is not in {root}",
+                hint=f"search it by itself: codeseek search --root {path if path.is_dir() else path.parent} QUERY",
             )
         inside.append(path.relative_to(root).as_posix())
     return () if "." in inside else tuple(inside)

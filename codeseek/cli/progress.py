@@ -12,8 +12,10 @@ from codeseek.cli.streams import is_terminal, notice
 # A shorter job is over before a bar could be read (the usual threshold of perceived delay is 0.1 to 1 s; unmeasured).
 QUIET_S = 0.4
 
+UNITS = {"walk": "files", "chunk": "files", "encode": "chunks"}  # what the stages of a build count
+
 # Of a build: what was read and encoded before the interrupt is kept.
-BUILD_INTERRUPTED = "interrupted; the next command goes on from here"
+BUILD_INTERRUPTED = "interrupted; the next command continues from here"
 
 
 class ProgressReport:
@@ -80,8 +82,8 @@ def _open_bar() -> Any:
 
         def render(self, task: RichTask) -> Text:
             speed = task.finished_speed or task.speed
-            unit = "chunks" if task.description == "encode" else "files"
-            return Text(f"{speed:,.0f} {unit}/s" if speed and task.total != 1 else "")
+            unit = UNITS.get(task.description, "")
+            return Text(f"{speed:,.0f} {unit}/s".replace(" /", "/") if speed and task.total != 1 else "")
 
     bar = Progress(
         TextColumn("{task.description}"),

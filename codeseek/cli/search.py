@@ -44,7 +44,8 @@ def search(
     format: FormatOption = None,
     no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Leave out the cross-encoder.")] = False,
     depth: Annotated[
-        int | None, typer.Option("--depth", metavar="N", min=1, max=1000, help="Rerank the first N candidates.")
+        int | None,
+        typer.Option("--depth", metavar="N", min=1, max=1000, help="Rerank the first N candidates.  [default: 20]"),
     ] = None,
     budget_ms: Annotated[
         int | None, typer.Option("--budget-ms", metavar="MS", min=0, help="Rerank for at most this long.")

@@ -12,7 +12,7 @@ from codeseek.cli.failures import EXIT_ERROR
 from codeseek.cli.options import EncoderOption, RootArgument, new_app
 from codeseek.cli.places import index_root
 from codeseek.cli.streams import notice, results_stream
-from codeseek.cli.tables import format_size, format_table
+from codeseek.cli.tables import counted, format_size, format_table
 from codeseek.config import load_config
 from codeseek.files import MAX_FILE_BYTES
 
@@ -29,7 +29,7 @@ def status(
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="plain or json.")] = "plain",
     encoder: EncoderOption = None,
 ) -> int:
-    """Show what an index holds, or check it against itself; leaves with 2 if something is wrong with it."""
+    """Show what an index holds, or check it against itself; exits with 2 if something is wrong with it."""
     from codeseek.encoders import LazyEncoder
     from codeseek.maintenance import count_changes, index_status
 
@@ -56,7 +56,9 @@ def status(
     for problem in problems or ():
         notice(problem)
     if problems:
-        notice(f"{len(problems)} problems in the index of {folder}", hint=f"codeseek index --rebuild {folder}")
+        notice(
+            f"{counted(len(problems), 'problem')} in the index of {folder}", hint=f"codeseek index --rebuild {folder}"
+        )
         return EXIT_ERROR
     if check:
         notice("the index is sound")

@@ -27,3 +27,8 @@ def format_size(size_bytes: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Returns a number and its noun: `1 file`, `2,000 files`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

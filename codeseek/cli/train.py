@@ -72,7 +72,7 @@ def train(context: typer.Context) -> None:
         raise UsageError("missing command: dual, cross or documents", hint="codeseek train --help")
 
 
-@app.command(epilog="Example: codeseek train cross --model DIR --pairs pairs.jsonl --ranking ranking.jsonl --out run")
+@app.command(epilog="Example: codeseek train cross --model DIR --pairs P --documents D --ranking R --out run")
 def cross(
     model: ModelOption,
     out: OutOption,
@@ -110,11 +110,14 @@ def cross(
     bounded: Annotated[bool, typer.Option("--bounded", help="Squeeze the score through tanh, as released.")] = False,
     teacher: Annotated[Path | None, typer.Option("--teacher", metavar="FILE", help="Scores to distil from.")] = None,
     teacher_weight: Annotated[
-        float, typer.Option("--teacher-weight", metavar="X", min=0, max=1, help="Of that loss.")
+        float, typer.Option("--teacher-weight", metavar="X", min=0, max=1, help="Weight of the teacher's loss.")
     ] = 0.5,
     teacher_loss: Annotated[str, typer.Option("--teacher-loss", metavar="NAME", help="kl or margin-mse.")] = "kl",
     teacher_temperature: Annotated[
-        float, typer.Option("--teacher-temperature", metavar="X", help="Multiplies both scores.")
+        float,
+        typer.Option(
+            "--teacher-temperature", metavar="X", help="Multiplies the scores of both before they are compared."
+        ),
     ] = 1.0,
     residual: Annotated[
         float,
@@ -134,7 +137,7 @@ def cross(
     max_minutes: MaxMinutesOption = 0.0,
     learning_rate: RateOption = 5e-5,
     head_factor: Annotated[
-        float, typer.Option("--head-factor", metavar="X", help="The head's rate is this multiple.")
+        float, typer.Option("--head-factor", metavar="X", help="The head's learning rate is X times the transformer's.")
     ] = 1.0,
     warmup: WarmupOption = 0.06,
     seed: SeedOption = 0,
@@ -142,7 +145,7 @@ def cross(
     query_tokens: QueryTokensOption = 62,
     document_tokens: DocumentTokensOption = 158,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", metavar="N", min=8, help="Of a pair, special tokens counted.")
+        int, typer.Option("--max-tokens", metavar="N", min=8, help="Tokens of a pair, special ones counted.")
     ] = 192,
     pass_tokens: BudgetOption = 0,
     dropout: DropoutOption = 0.0,

@@ -22,10 +22,14 @@ RankingDepthOption = Annotated[
     int, typer.Option("--ranking-depth", metavar="N", min=1, help="Documents read of each list.")
 ]
 DevPairsOption = Annotated[Path | None, typer.Option("--dev-pairs", metavar="FILE", help="Development pairs.")]
-DevDocumentsOption = Annotated[Path | None, typer.Option("--dev-documents", metavar="FILE", help="Their documents.")]
-DevRankingOption = Annotated[Path | None, typer.Option("--dev-ranking", metavar="FILE", help="Their first stage.")]
+DevDocumentsOption = Annotated[
+    Path | None, typer.Option("--dev-documents", metavar="FILE", help="Documents of the development pairs.")
+]
+DevRankingOption = Annotated[
+    Path | None, typer.Option("--dev-ranking", metavar="FILE", help="First-stage ranking of the development queries.")
+]
 DevQueriesOption = Annotated[
-    int, typer.Option("--dev-queries", metavar="N", min=0, help="Queries judged by; 0 for all.")
+    int, typer.Option("--dev-queries", metavar="N", min=0, help="Development queries used; 0 for all.")
 ]
 DevDepthOption = Annotated[int, typer.Option("--dev-depth", metavar="N", min=1, help="Documents reranked.")]
 EvaluateOption = Annotated[
@@ -37,15 +41,17 @@ LayersOption = Annotated[
 BatchOption = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Queries a batch.")]
 AccumulateOption = Annotated[int, typer.Option("--accumulate", metavar="N", min=1, help="Batches an optimiser step.")]
 EpochsOption = Annotated[int, typer.Option("--epochs", metavar="N", min=1, help="Passes over the pairs, at most.")]
-MaxStepsOption = Annotated[int, typer.Option("--max-steps", metavar="N", min=0, help="Optimiser steps, at most.")]
-MaxMinutesOption = Annotated[
-    float, typer.Option("--max-minutes", metavar="MINUTES", min=0, help="Wall minutes, at most.")
+MaxStepsOption = Annotated[
+    int, typer.Option("--max-steps", metavar="N", min=0, help="Optimiser steps, at most; 0 for no limit.")
 ]
-RateOption = Annotated[float, typer.Option("--learning-rate", metavar="X", help="Peak.")]
+MaxMinutesOption = Annotated[
+    float, typer.Option("--max-minutes", metavar="MINUTES", min=0, help="Wall minutes, at most; 0 for no limit.")
+]
+RateOption = Annotated[float, typer.Option("--learning-rate", metavar="X", help="Peak learning rate.")]
 WarmupOption = Annotated[
     float, typer.Option("--warmup", metavar="X", min=0, max=0.9, help="Share of the run with a rising rate.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Of everything drawn.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of everything drawn at random.")]
 QueryTokensOption = Annotated[int, typer.Option("--query-tokens", metavar="N", min=1, help="Tokens kept of a query.")]
 DocumentTokensOption = Annotated[
     int, typer.Option("--document-tokens", metavar="N", min=1, help="Tokens kept of a document.")
@@ -59,20 +65,22 @@ BudgetOption = Annotated[
         help="Padded tokens of one forward pass; 0 for a size that suits the device.",
     ),
 ]
-DropoutOption = Annotated[float, typer.Option("--dropout", metavar="X", min=0, max=0.9, help="Of the trunk.")]
+DropoutOption = Annotated[
+    float, typer.Option("--dropout", metavar="X", min=0, max=0.9, help="Dropout of the transformer.")
+]
 AttentionOption = Annotated[str, typer.Option("--attention", metavar="NAME", help="sdpa or eager.")]
 FreezeLayersOption = Annotated[
     int, typer.Option("--freeze-layers", metavar="N", min=0, help="Lowest layers left as they are.")
 ]
 FreezeOption = Annotated[bool, typer.Option("--freeze-tokens/--train-tokens", help="Leave the embeddings as they are.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, bf16 or fp32.")]
-CompileOption = Annotated[bool, typer.Option("--compile", help="torch.compile the trunk.")]
+CompileOption = Annotated[bool, typer.Option("--compile", help="Compile the transformer with torch.compile.")]
 DataFlowOption = Annotated[bool, typer.Option("--data-flow", help="GraphCodeBERT's data-flow input.")]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 ThreadsOption = Annotated[
-    int, typer.Option("--threads", metavar="N", min=0, help="Of torch on the CPU; 0 for its default.")
+    int, typer.Option("--threads", metavar="N", min=0, help="Threads of torch on the CPU; 0 for its default.")
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in --out.")]
 LogEveryOption = Annotated[
     int, typer.Option("--log-every", metavar="N", min=1, help="Steps between two lines of the log.")
 ]

@@ -24,8 +24,8 @@ from codeseek.types import Encoder
 
 __all__ = ["LazyEncoder", "load_encoder"]
 
-# Fewer texts than this are encoded by one thread of the CPU, even where there is a GPU: that is ready after 20 ms
-# instead of 40 (more threads) or 1,300 (`import torch`), and a query takes it 3 ms.
+# Fewer texts than this are encoded on the CPU even where there is a GPU: that is ready after 20 ms instead of 1,300
+# (`import torch`), and a query takes it 3 ms.
 BULK_MIN_TEXTS = 64
 
 
@@ -81,21 +81,29 @@ class LazyEncoder:
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
         """Returns [Q, D] float32 with unit rows."""
-        return self._ready(len(queries)).encode_queries(queries)
+        return self._encode(len(queries), lambda encoder: encoder.encode_queries(queries))
 
     def encode_documents(self, documents: Sequence[str]) -> np.ndarray:
         """Returns [N, D] float32 with unit rows, in the order given."""
-        return self._ready(len(documents)).encode_documents(documents)
+        return self._encode(len(documents), lambda encoder: encoder.encode_documents(documents))
+
+    def _encode(self, texts: int, encode: Callable[[Encoder], np.ndarray]) -> np.ndarray:
+        try:
+            return encode(self._ready(texts))
+        except DeviceError as error:
+            if self._device != "auto":
+                raise
+            warnings.warn(f"{error}; encoding on the CPU", DeviceWarning, stacklevel=3)
+            self._device = "cpu"
+            self._loaded.clear()
+            return encode(self._ready(texts))
 
     def _ready(self, texts: int) -> Encoder:
-        quick = self._shipped and self._device in ("auto", "cpu") and texts < BULK_MIN_TEXTS
-        if quick and "bulk" not in self._loaded:
-            if "quick" not in self._loaded:
-                self._loaded["quick"] = load_encoder(self.folder, "cpu", threads=1)
-            return self._loaded["quick"]
-        if "bulk" not in self._loaded:
-            self._loaded["bulk"] = load_encoder(self.folder, self._device, self._threads)
-        return self._loaded["bulk"]
+        few = self._shipped and self._device == "auto" and texts < BULK_MIN_TEXTS
+        device = "cpu" if few else resolve_device(self._device)
+        if device not in self._loaded:
+            self._loaded[device] = load_encoder(self.folder, "cpu" if few else self._device, self._threads)
+        return self._loaded[device]
 
 
 def _find(spec: str | Path | None) -> Path:

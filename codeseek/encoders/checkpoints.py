@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeseek.errors import ModelError
+from codeseek.errors import REINSTALL, ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -51,10 +51,12 @@ def fetch_from_hub(name: str, files: Sequence[str], optional: Sequence[str]) -> 
             # Asked first, since a download that cannot connect would try again for 23 seconds.
             if not transformers.utils.hub.has_file(name, files[0]):
                 raise OSError(f"the hub cannot be reached, or holds no {files[0]} of it")
-            found = [cached_file(name, file) for file in files]
+            # The weights last: where they are cached, a later run asks for nothing more.
+            config = cached_file(name, files[0])
             for file in optional:
-                cached_file(name, file, **quiet)
-            config = found[0]
+                cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+            for file in files[1:]:
+                cached_file(name, file)
     except (OSError, ValueError) as error:
         offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         raise ModelError(
@@ -100,7 +102,9 @@ def load_checkpoint(folder: Path, *, classifier: bool) -> Any:
     options = {"trust_remote_code": False, "use_safetensors": True, "local_files_only": True, "dtype": "float32"}
     try:
         if not classifier:
-            return transformers.AutoModel.from_pretrained(str(folder), add_pooling_layer=False, **options).eval()
+            kind = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True).model_type
+            pooler = {} if kind == "electra" else {"add_pooling_layer": False}  # electra has none
+            return transformers.AutoModel.from_pretrained(str(folder), **pooler, **options).eval()
         model = transformers.AutoModelForSequenceClassification.from_pretrained(str(folder), **options).eval()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(f"cannot load the model in {folder}: {_first_line(error)}") from error
@@ -127,7 +131,7 @@ def _import_transformers() -> Any:
         import transformers
         from transformers.utils import logging
     except ImportError as error:
-        raise ModelError("transformers is not installed", hint="pip install transformers") from error
+        raise ModelError("transformers is not installed", hint=REINSTALL) from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     return transformers

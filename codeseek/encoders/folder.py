@@ -20,7 +20,7 @@ from typing import Any
 from codeseek.encoders.feeding import Feeding, parse_feeding
 from codeseek.encoders.tokens import TOKENIZER_NAME
 from codeseek.encoders.weights import EMBEDDINGS_NAME, model_file_size
-from codeseek.errors import ModelError
+from codeseek.errors import REINSTALL, ModelError
 
 __all__ = [
     "CONFIG_NAME",
@@ -114,7 +114,7 @@ def open_folder(path: Path) -> ModelFolder:
     if record.get(FORMAT_KEY) != FORMAT:
         raise ModelError(
             f"model in {path} is of format {record.get(FORMAT_KEY)}, this version reads {FORMAT}",
-            hint="pip install --upgrade codeseek",
+            hint=REINSTALL,
         )
     parts = {name: _parse_part(record, name, place) for name in PARTS}
     _check_sizes(path, record.get("bytes"), [name for name, part in parts.items() if part])
@@ -128,7 +128,7 @@ def open_folder(path: Path) -> ModelFolder:
 
 def _check_sizes(path: Path, sizes: Any, parts: list[str]) -> None:
     """Every file that is read later has the size that the configuration says, and a plausible one."""
-    place, again = path / CONFIG_NAME, "pip install --force-reinstall codeseek"
+    place = path / CONFIG_NAME
     if not isinstance(sizes, dict):
         raise ModelError(f"cannot read {place}: it names no sizes")
     for name in sizes:
@@ -139,9 +139,9 @@ def _check_sizes(path: Path, sizes: Any, parts: list[str]) -> None:
         raise ModelError(f"cannot read {place}: it does not say the size of {min(unnamed)}")
     for name, size in sizes.items():
         if not (path / name).exists():
-            raise ModelError(f"model in {path} is incomplete: no {name}", hint=again)
+            raise ModelError(f"model in {path} is incomplete: no {name}", hint=REINSTALL)
         if (got := model_file_size(path / name)) != size:
-            raise ModelError(f"{path / name} is damaged: {got} bytes, wanted {size}", hint=again)
+            raise ModelError(f"{path / name} is damaged: {got} bytes, wanted {size}", hint=REINSTALL)
 
 
 def _read_config(place: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from codeseek.device import cpu_threads
 from codeseek.encoders.feeding import Batch
-from codeseek.errors import ModelError
+from codeseek.errors import REINSTALL, ModelError
 
 __all__ = ["OnnxModel"]
 
@@ -43,7 +43,7 @@ class OnnxModel:
         try:
             import onnxruntime
         except ImportError as error:
-            raise ModelError("onnxruntime is not installed", hint="pip install onnxruntime") from error
+            raise ModelError("onnxruntime is not installed", hint=REINSTALL) from error
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -14,14 +14,14 @@ from codeseek.encoders.feeding import Batch, Feeding
 from codeseek.encoders.folder import Architecture, Part
 from codeseek.encoders.hub import HEAD_NAME, open_foreign
 from codeseek.encoders.weights import check_safetensors, dequantised_state
-from codeseek.errors import DeviceError, ModelError
+from codeseek.errors import REINSTALL, DeviceError, ModelError
 
 try:
     import torch
     from torch import nn
     from torch.nn import functional
 except ImportError as error:
-    raise ModelError("this model needs torch, which is not installed", hint="pip install torch") from error
+    raise ModelError("this model needs torch, which is not installed", hint=REINSTALL) from error
 
 __all__ = ["TorchModel", "load_foreign_encoder", "load_foreign_runtime", "load_shipped"]
 

@@ -104,7 +104,7 @@ def write_evaluation(out: Path, evaluation: Evaluation, settings: Mapping[str, A
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot make the folder {out}: {error.strerror or error}") from error
+        raise FileError(f"cannot create the folder {out}: {error.strerror or error}") from error
     written = [out / "report.json"]
     record = report_record(evaluation.report) | {
         "settings": dict(settings),

@@ -67,7 +67,7 @@ class Generation:
         try:
             checked = path.stat().st_size <= CHECKED_GRAPH_MAX_BYTES
             if checked and _checksum(path) != self.graph_checksum:
-                raise IndexDamaged(f"{path} is damaged", hint="build it again: codeseek index --rebuild")
+                raise IndexDamaged(f"{path} is damaged", hint="in its repository: codeseek index --rebuild")
         except OSError as error:  # a newer generation took its place before this one's graph was needed
             raise IndexDamaged(
                 f"cannot read {path}: {error.strerror}", hint="build it again: codeseek index"
@@ -125,10 +125,9 @@ def write_generation(
             "files": files,
         }
         for name in files:
-            (work / name).chmod(0o600)  # whatever the umask
-            _sync(work / name)
+            _close_and_sync(work / name)
         (work / _MANIFEST).write_text(json.dumps(manifest))
-        _sync(work / _MANIFEST)
+        _close_and_sync(work / _MANIFEST)
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(work, folder)
         _sync(folder.parent)
@@ -136,7 +135,8 @@ def write_generation(
         shutil.rmtree(work, ignore_errors=True)
         if isinstance(error, OSError):
             raise FileError(
-                f"cannot write {folder}: {error.strerror or error}", hint="free space on that disk: codeseek clean"
+                f"cannot write {folder}: {error.strerror or error}",
+                hint="free space on that disk; codeseek clean --list shows what the indexes take",
             ) from error
         raise
 
@@ -201,6 +201,11 @@ def _checksum(path: Path) -> int:
         while block := file.read(1 << 20):
             value = zlib.crc32(block, value)
     return value
+
+
+def _close_and_sync(file: Path) -> None:
+    file.chmod(0o600)  # whatever the umask
+    _sync(file)
 
 
 def _sync(path: Path) -> None:

@@ -101,7 +101,10 @@ def build_graph(records: np.ndarray, rows: np.ndarray, folder: Path, *, threads:
     try:
         index.save_index(os.fsencode(path))  # a str must be UTF-8 for it
     except RuntimeError as error:
-        raise FileError(f"cannot write {path}: {error}", hint="free space on that disk: codeseek clean") from error
+        raise FileError(
+            f"cannot write {path}: {error}",
+            hint="free space on that disk; codeseek clean --list shows what the indexes take",
+        ) from error
     # hnswlib does not notice a full disk: its stream is not checked when it closes.
     _check_header(path, len(rows), axes.shape[1], FileError)
     np.save(folder / "graph_rows.npy", np.asarray(rows, np.int32))
@@ -152,7 +155,11 @@ def _element_bytes(axes: int) -> int:
 
 def _check_header(path: Path, count: int, axes: int, failure: type[FileError] | type[IndexDamaged]) -> None:
     """Compares every number of the header with what this module writes, and the size of the file with them."""
-    hint = "build it again: codeseek index" if failure is IndexDamaged else "free space on that disk: codeseek clean"
+    hint = (
+        "build it again: codeseek index"
+        if failure is IndexDamaged
+        else "free space on that disk; codeseek clean --list shows what the indexes take"
+    )
     try:
         with open(path, "rb") as file:
             header = file.read(_HEADER.size)

@@ -17,6 +17,9 @@ from codeseek.types import Answer, Hit
 
 CONTEXT_LINES = 5
 TAB_COLUMNS = 4
+# Of a line, beyond the width of the terminal. A string that ends there is highlighted as one; a megabyte in one line
+# would take Pygments and rich seconds.
+UNSEEN_MAX_CHARS = 500
 # Sixteen colours that every theme defines; others are unreadable on half of all backgrounds.
 CODE_THEME = "ansi_dark"
 # Our names of languages where Pygments' lexer has another.
@@ -66,12 +69,13 @@ class TerminalPrinter:
         self._console.print()
 
     def _print_code(self, hit: Hit, lines: list[tuple[int, str]]) -> None:
-        code = [escape_code(line).expandtabs(TAB_COLUMNS) for _, line in lines]
-        margin = min((len(line) - len(line.lstrip(" ")) for line in code if line.strip()), default=0)
         digits = len(str(lines[-1][0]))
+        columns = max(self._console.width - digits - 4, 20)
+        code = [escape_code(_cut(line, columns + UNSEEN_MAX_CHARS)).expandtabs(TAB_COLUMNS) for _, line in lines]
+        margin = min((len(line) - len(line.lstrip(" ")) for line in code if line.strip()), default=0)
         highlighted = self._highlight("\n".join(line[margin:] for line in code), hit.language)
         for (number, _), row in zip(lines, highlighted.split("\n", allow_blank=True), strict=False):
-            row.truncate(max(self._console.width - digits - 4, 20), overflow="ellipsis")
+            row.truncate(columns, overflow="ellipsis")
             self._console.print(
                 Text.assemble((f"  {number:>{digits}}  ", "dim"), row), no_wrap=True, overflow="ignore", crop=False
             )
@@ -80,6 +84,11 @@ class TerminalPrinter:
         if not self._style.color or not language:
             return Text(code)
         return Syntax("", _LEXERS.get(language, language), theme=CODE_THEME, background_color="default").highlight(code)
+
+
+def _cut(line: str, max_chars: int) -> str:
+    # The mark is seen only where so many characters take less than the width, as combining ones do.
+    return line if len(line) <= max_chars else f"{line[:max_chars]}…"
 
 
 def open_printer(out: TextIO, style: Style) -> TerminalPrinter:

@@ -20,7 +20,7 @@ def load_ranker(spec: str | Path | None = None, device: str = "auto", threads: i
     """Loads a ranker.
 
     Args:
-        spec: A folder or a hub id; None for the shipped one, which is `identity` while no trained one ships.
+        spec: A folder or a hub id; None for the shipped one.
         device: auto, cpu, cuda or mps.
         threads: Of the CPU; None for all that the process may use.
 
@@ -64,7 +64,15 @@ class LazyRanker:
 
     def rank(self, query: str, documents: Sequence[str]) -> np.ndarray:
         """Returns [N] float32, one logit of relevance a document, in the order given."""
-        return self._ready().rank(query, documents)
+        try:
+            return self._ready().rank(query, documents)
+        except DeviceError as error:
+            spec, device, threads = self._arguments
+            if device != "auto":
+                raise
+            warnings.warn(f"{error}; reranking on the CPU", DeviceWarning, stacklevel=2)
+            self._arguments, self._ranker = (spec, "cpu", threads), None
+            return self._ready().rank(query, documents)
 
     def _ready(self) -> Ranker:
         if self._ranker is None:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 __all__ = [
     "FORMAT",
     "KINDS",
+    "CatalogueFormat",
     "FileRecord",
     "SkipRecord",
     "check_format",
@@ -86,6 +87,17 @@ CREATE TABLE postings (
 """
 
 TABLES = ("meta", "languages", "files", "skipped", "segments", "chunks", "postings")
+
+
+class CatalogueFormat(IndexFormat):
+    """A catalogue of another version; `version` is its format, 0 where it says none.
+
+    The header of the file may not say it yet: that of a first build is in the `-wal` until a checkpoint.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", version: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +179,21 @@ def check_format(database: Database, path: Path) -> None:
     """Raises unless the database is a catalogue of this version's format."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
-        raise IndexDamaged(f"{path} is not a catalogue of codeseek", hint="build it again: codeseek index --rebuild")
+        raise IndexDamaged(f"{path} is not a catalogue of codeseek", hint="in its repository: codeseek index --rebuild")
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version != FORMAT:
-        remedy = "upgrade codeseek, or build it again" if version > FORMAT else "build it again"
-        raise IndexFormat(
+        remedy = "upgrade codeseek, or in its repository" if version > FORMAT else "in its repository"
+        raise CatalogueFormat(
             f"the index {path.parent} was written by format {version}, this version reads {FORMAT}",
             hint=f"{remedy}: codeseek index --rebuild",
+            version=version,
         )
     # A flipped bit in a column's name would be damage that no check of SQLite finds.
     found = {text for (text,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
     if found != {statement.strip() for statement in SCHEMA.split(";") if statement.strip()}:
-        raise IndexDamaged(f"{path} has other tables than it should", hint="build it again: codeseek index --rebuild")
+        raise IndexDamaged(
+            f"{path} has other tables than it should", hint="in its repository: codeseek index --rebuild"
+        )
 
 
 @contextmanager
@@ -188,7 +203,8 @@ def _decoded() -> Iterator[None]:
         yield
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError, zlib.error) as error:
         raise IndexDamaged(
-            f"the catalogue holds values that cannot be read: {error}", hint="build it again: codeseek index --rebuild"
+            f"the catalogue holds values that cannot be read: {error}",
+            hint="in its repository: codeseek index --rebuild",
         ) from error
 
 
@@ -208,6 +224,12 @@ def set_meta(database: Database, key: str, value: Any) -> None:
 def identity(database: Database) -> str:
     """Tells a catalogue from one that was made anew in its place, whose numbers mean other chunks."""
     return get_meta(database, "identity", "")
+
+
+@_decoded()
+def built_s(database: Database) -> float:
+    """When the catalogue last changed, in seconds since the epoch; 0 for never."""
+    return float(get_meta(database, "built_s", 0.0))
 
 
 def file_limit(database: Database) -> int | None:
@@ -353,4 +375,6 @@ def _in_order(found: Mapping[int, T], numbers: Sequence[int]) -> list[T]:
     try:
         return [found[int(number)] for number in numbers]
     except KeyError as error:
-        raise IndexDamaged(f"chunk {error} is missing from the catalogue", hint="codeseek index --rebuild") from error
+        raise IndexDamaged(
+            f"chunk {error} is missing from the catalogue", hint="in its repository: codeseek index --rebuild"
+        ) from error

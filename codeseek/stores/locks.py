@@ -82,7 +82,7 @@ def _open(path: Path) -> int:
         raise FileError(f"{path.parent} was removed meanwhile", hint="try again") from error
     except OSError as error:
         raise FileError(
-            f"cannot open the lock {path}: {error.strerror}", hint="mend its permissions, or set CODESEEK_CACHE_DIR=DIR"
+            f"cannot open the lock {path}: {error.strerror}", hint="fix its permissions, or set CODESEEK_CACHE_DIR=DIR"
         ) from error
 
 

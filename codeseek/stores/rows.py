@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from codeseek.errors import IndexDamaged
 from codeseek.indexes.quantised import find_damaged, record_dtype
 
-__all__ = ["map_rows", "remove_other_rows", "write_rows"]
+__all__ = ["iter_rows_files", "map_rows", "remove_other_rows", "rows_path", "write_rows"]
 
 
 def rows_path(store: Path, identity: str) -> Path:
@@ -59,9 +59,14 @@ def map_rows(store: Path, identity: str, count: int, dimension: int) -> np.ndarr
     return records
 
 
+def iter_rows_files(store: Path) -> Iterator[Path]:
+    """The files of rows of a store, those that a killed process left included."""
+    return store.parent.glob(f"{store.stem}.{'[0-9a-f]' * 16}.rows")
+
+
 def remove_other_rows(store: Path, identity: str | None) -> None:
     """Removes files of rows that a killed process left; of all identities where `identity` is None. Called inside a
     write transaction, so that no other process is writing one."""
-    for path in store.parent.glob(f"{store.stem}.{'[0-9a-f]' * 16}.rows"):
+    for path in iter_rows_files(store):
         if identity is None or path != rows_path(store, identity):
             path.unlink(missing_ok=True)

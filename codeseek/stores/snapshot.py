@@ -42,19 +42,20 @@ def generation_dir(folder: Path, encoder_name: str, generation: int) -> Path:
     return folder / "dense" / encoder_slug(encoder_name) / f"{generation:06d}"
 
 
-def open_index(root: Path, encoder_name: str | None = None) -> Index:
+def open_index(root: Path, encoder_name: str | None = None, *, folder: Path | None = None) -> Index:
     """Opens the index of `root` for searching.
 
     Args:
         root: As `paths.find_root` gives it.
         encoder_name: Whose vectors `dense` searches; None for an index without them.
+        folder: Where the index is, for one whose root is a link by now and leads elsewhere; None for `root`'s own.
 
     Raises:
         IndexMissing: If nothing was indexed.
         IndexFormat: If another version wrote it.
         IndexDamaged: If it cannot be read.
     """
-    path = index_dir(root) / CATALOGUE_NAME
+    path = (folder or index_dir(root)) / CATALOGUE_NAME
     database = catalogue.open_for_reading(path, root)
     try:
         with translated(path):
@@ -81,7 +82,9 @@ class Index:
         rows = database.execute("SELECT id, chunks, columns, dead FROM segments ORDER BY first_number")
         for segment, count, data, dead_data in rows:
             if len(data) != count * 18:
-                raise IndexDamaged(f"segment {segment} of {path} is cut off", hint="codeseek index --rebuild")
+                raise IndexDamaged(
+                    f"segment {segment} of {path} is cut off", hint="in its repository: codeseek index --rebuild"
+                )
             columns, dead = Columns.unpack(data, count), unpack_dead(dead_data, count)
             rank = None
             if dead is not None:
@@ -189,7 +192,7 @@ class Index:
         wanted = np.asarray(numbers, np.int64)
         at = np.minimum(np.searchsorted(self.columns.numbers, wanted), max(len(self) - 1, 0))
         if len(wanted) and (not len(self) or (self.columns.numbers[at] != wanted).any()):
-            raise IndexDamaged("a document is not in this snapshot", hint="codeseek index --rebuild")
+            raise IndexDamaged("a document is not in this snapshot", hint="in its repository: codeseek index --rebuild")
         return at.astype(np.int64)
 
     def chunks(self, numbers: Sequence[int] | np.ndarray) -> list[StoredChunk]:
@@ -249,7 +252,8 @@ class Index:
     @property
     def built_s(self) -> float:
         """When the catalogue last changed, in seconds since the epoch."""
-        return float(catalogue.get_meta(self._database, "built_s", 0.0))
+        with translated(self._path):
+            return catalogue.built_s(self._database)
 
     # -------------------------------------------------------------------------------------------------------- searching
 
@@ -310,7 +314,7 @@ class Index:
             unplaced = np.flatnonzero(rows < 0)
             if len(unplaced):
                 keys, inverse = np.unique(self.keys(unplaced), return_inverse=True)
-                rows[unplaced] = np.maximum(store.rows_of(keys), -1)[inverse]
+                rows[unplaced] = _rows_as_found(store, keys)[inverse]
         return DenseIndex(rows, records, self.tie_break, generation, len(rows) - len(unplaced))
 
     def forget_dense(self) -> None:
@@ -329,16 +333,27 @@ class Index:
             inside = wanted[bases[place] : bases[place + 1]]
             if not inside.any():
                 continue
-            data = self._database.execute("SELECT keys FROM segments WHERE id = ?", (segment,)).fetchone()[0]
-            keys = np.frombuffer(data, KEY_DTYPE)
             rank = self._ranks[place]
+            keys = self._segment_keys(segment, len(inside) if rank is None else len(rank))
             parts.append((keys if rank is None else keys[rank >= 0])[inside])
         return np.concatenate(parts) if parts else np.empty(0, KEY_DTYPE)
+
+    def _segment_keys(self, segment: int, count: int) -> np.ndarray:
+        """The keys of a segment, [count] S16, those of its dead included."""
+        with translated(self._path):
+            (data,) = self._database.execute("SELECT keys FROM segments WHERE id = ?", (segment,)).fetchone()
+        if not isinstance(data, bytes) or len(data) != count * KEY_DTYPE.itemsize:
+            raise IndexDamaged(
+                f"segment {segment} of {self._path} is cut off", hint="in its repository: codeseek index --rebuild"
+            )
+        return np.frombuffer(data, KEY_DTYPE)
 
     @property
     def generation_number(self) -> int | None:
         """The dense generation that this snapshot names, whether it can be opened or not."""
-        return catalogue.get_meta(self._database, generation_key(self.encoder_name or ""))
+        with translated(self._path):
+            number = catalogue.get_meta(self._database, generation_key(self.encoder_name or ""))
+        return number if isinstance(number, int) else None  # anything else is damage: it is derived again then
 
     def _open_generation(self, store: str, count: int) -> Generation | None:
         """The generation, if it is whole and about the rows of this store, of which there are `count`."""
@@ -407,6 +422,15 @@ class Index:
     def freshness(self) -> Freshness:
         """Counts of this snapshot; `updated_files` and `removed_files` are 0, the build knows those."""
         return Freshness(len(self.paths), len(self), 0, 0, self.dense.vectors)
+
+
+def _rows_as_found(store: VectorStore, keys: np.ndarray) -> np.ndarray:
+    """As `VectorStore.rows_of`; none of them where pages of the store cannot be read. The next build meets those when
+    it writes, and makes the store anew."""
+    try:
+        return np.maximum(store.rows_of(keys), -1)  # a row below is damage too
+    except IndexDamaged:
+        return np.full(len(keys), -1, np.int32)
 
 
 def _by_code(flags: Sequence[bool]) -> np.ndarray:

@@ -25,6 +25,17 @@ Database = sqlite3.Connection
 BUSY_TIMEOUT_S = 30.0  # the vector store is shared; a batch of 1,024 vectors is written in well under a second
 CACHE_KIB = 16_384
 
+# What says that the file itself is wrong, so that making it anew helps: ERROR is "no such table", CONSTRAINT and
+# MISMATCH are values that no writer of ours leaves. Anything else may pass by itself, and must not cost the file.
+DAMAGE_CODES = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+)
+IN_USE_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
@@ -36,26 +47,38 @@ def translated(path: Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(
             f"cannot read or write {path}: {error.strerror or error}",
-            hint="free space or mend permissions, or choose another cache folder with CODESEEK_CACHE_DIR=DIR",
+            hint="free space or fix permissions, or choose another cache folder with CODESEEK_CACHE_DIR=DIR",
         ) from error
 
 
 def _translate(error: sqlite3.Error, path: Path) -> CodeseekError:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return IndexDamaged(f"{path} is damaged: {error}", hint="build it again: codeseek index --rebuild")
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    # Python's own, without a code: text in the file that is not UTF-8 is an OperationalError, misuse is another class.
+    is_undecodable = code is None and isinstance(error, sqlite3.OperationalError)
+    if primary in DAMAGE_CODES or is_undecodable:
+        return IndexDamaged(f"{path} is damaged: {error}", hint="in its repository: codeseek index --rebuild")
+    if primary in IN_USE_CODES:
         return IndexLocked(f"{path} is in use by another process", hint="try again when it has finished")
-    if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return FileError(f"cannot write {path}: {error}", hint="free space on that disk: codeseek clean")
+    if primary == sqlite3.SQLITE_FULL:
+        return FileError(
+            f"cannot write {path}: {error}",
+            hint="free space on that disk; codeseek clean --list shows what the indexes take",
+        )
+    if primary == sqlite3.SQLITE_IOERR:
+        return FileError(
+            f"cannot read or write {path}: {error}",
+            hint="free space on that disk, or check it; codeseek clean --list shows what the indexes take",
+        )
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
         return FileError(
             f"cannot open or write {path}: {error}",
-            hint="mend its permissions, or choose another cache folder with CODESEEK_CACHE_DIR=DIR",
+            hint="fix its permissions, or choose another cache folder with CODESEEK_CACHE_DIR=DIR",
         )
-    # An OperationalError such as "no such table": the file is a database, but not ours.
-    return IndexDamaged(f"{path} cannot be read: {error}", hint="build it again: codeseek index --rebuild")
+    return FileError(
+        f"cannot read or write {path}: {error}",
+        hint="try again; if it stays so, in its repository: codeseek index --rebuild",
+    )
 
 
 def connect_writer(path: Path) -> Database:

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from codeseek.errors import IndexDamaged, IndexFormat
+from codeseek.errors import CodeseekError, IndexDamaged, IndexFormat
 from codeseek.indexes.quantised import find_damaged, quantise, record_dtype
 from codeseek.paths import make_private_dir, vectors_path
 from codeseek.stores.format_1 import convert_format_1
-from codeseek.stores.rows import map_rows, remove_other_rows, write_rows
+from codeseek.stores.rows import iter_rows_files, map_rows, remove_other_rows, rows_path, write_rows
 from codeseek.stores.sqlite import connect_reader, connect_writer, transaction, translated
 
-__all__ = ["KEY_DTYPE", "VectorStore", "find_damaged_rows", "open_vectors"]
+__all__ = ["KEY_DTYPE", "VectorStore", "find_damaged_rows", "open_vectors", "store_files"]
 
 APPLICATION_ID = 0x636F7376  # "cosv"
 # Bump when the stored numbers mean something else.
@@ -53,6 +53,12 @@ def open_vectors(encoder_name: str, path: Path | None = None) -> VectorStore:
     path = path or vectors_path(encoder_name)
     make_private_dir(path.parent)
     return VectorStore(path)
+
+
+def store_files(path: Path) -> list[Path]:
+    """The files of the store at `path` that are there: the database, what SQLite keeps beside it, and the rows."""
+    names = (path.name, f"{path.name}-wal", f"{path.name}-shm")
+    return [file for file in (*map(path.with_name, names), *sorted(iter_rows_files(path))) if file.exists()]
 
 
 class VectorStore:
@@ -98,23 +104,35 @@ class VectorStore:
         """Makes an empty store, or converts one of format 1: all of it or nothing."""
         if self._version() >= FORMAT:
             return
-        converted = False
-        with transaction(self._database):
+        converted, identity = False, secrets.token_hex(8)
+        with self._naming_rows(identity), transaction(self._database):
             version = self._version()  # another process may have come first
             if version == 0 and self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 remove_other_rows(self.path, None)
                 for statement in SCHEMA.split(";"):
                     self._database.execute(statement)
                 self._database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self._set_meta("identity", secrets.token_hex(8))
+                self._set_meta("identity", identity)
                 self._database.execute(f"PRAGMA user_version = {FORMAT}")
             elif version == 1 and self._application() == APPLICATION_ID:
                 remove_other_rows(self.path, None)
-                convert_format_1(self._database, self.path, secrets.token_hex(8))
+                convert_format_1(self._database, self.path, identity)
                 self._database.execute(f"PRAGMA user_version = {FORMAT}")
                 converted = True
         if converted:
             self._database.execute("VACUUM")
+
+    @contextmanager
+    def _naming_rows(self, identity: str) -> Iterator[None]:
+        """Around a transaction that writes another file of rows and names it: if that comes to nothing, the file goes.
+        It may be what filled the disk, and nobody else would remove it before the next one is written."""
+        try:
+            yield
+        except BaseException:
+            with suppress(CodeseekError, OSError):  # the first failure is the one to tell
+                if self.identity != identity:  # Ctrl-C may also come right behind the commit
+                    rows_path(self.path, identity).unlink(missing_ok=True)
+            raise
 
     def _check_format(self) -> None:
         if self._application() != APPLICATION_ID:
@@ -262,9 +280,9 @@ class VectorStore:
         Returns:
             How many were removed.
         """
-        execute = self._database.execute
+        execute, identity = self._database.execute, secrets.token_hex(8)
         with translated(self.path):
-            with transaction(self._database):
+            with self._naming_rows(identity), transaction(self._database):
                 execute("CREATE TEMP TABLE kept (key BLOB PRIMARY KEY) WITHOUT ROWID")
                 self._database.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((bytes(key),) for key in keys))
                 execute("CREATE TEMP TABLE left AS SELECT id, key FROM vectors WHERE key IN kept ORDER BY id")
@@ -272,7 +290,6 @@ class VectorStore:
                 removed = len(self) - len(left)
                 remove_other_rows(self.path, self.identity)
                 if removed:
-                    identity = secrets.token_hex(8)
                     records = self.records()
                     blocks = (left[at : at + BLOCK_ROWS] for at in range(0, len(left), BLOCK_ROWS))
                     write_rows(self.path, identity, 0, (records[rows] for rows in blocks))

@@ -13,9 +13,9 @@ try:
     from torch import Tensor, nn
     from torch.nn import functional
 except ImportError as error:
-    from codeseek.errors import ModelError
+    from codeseek.errors import REINSTALL, ModelError
 
-    raise ModelError("training needs torch, which is not installed", hint="pip install torch") from error
+    raise ModelError("training needs torch, which is not installed", hint=REINSTALL) from error
 
 from codeseek.device import resolve_device
 from codeseek.errors import ModelError, UsageError

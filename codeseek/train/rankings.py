@@ -64,7 +64,10 @@ def load_ranking(path: Path, training: TrainingSet, depth: int) -> Ranking:
             documents[query, : len(listed)] = listed
             scores[query, : len(listed)] = values[:depth]
         except KeyError as error:
-            raise DataError(f"{path}:{number} field 'documents' names the unknown document {error}") from error
+            raise DataError(
+                f"{path}:{number} field 'documents' names the unknown document {error}",
+                hint="name the file of all documents: --documents FILE",
+            ) from error
         except (TypeError, ValueError) as error:
             raise DataError(f"{path}:{number} field 'scores' holds something that is no number") from error
         own = training.document_ids[training.positive[query]]

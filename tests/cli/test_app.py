@@ -48,7 +48,7 @@ def test_an_unknown_command_names_the_nearest(typed: list[str], hint: str, codes
         (["train"], "missing command: dual, cross or documents"),
         (["doctor", "now"], "got unexpected extra argument(s) (now)"),
         (["search", "q", "--limit"], "option '--limit' requires an argument"),
-        (["languages", "--format", "yaml"], "--format got 'yaml', which is none of its values"),
+        (["languages", "--format", "yaml"], "--format is 'yaml', which is none of its values"),
     ],
 )
 def test_misuse_is_one_line_and_a_hint(typed: list[str], message: str, codeseek: Run) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes.tiny_models import feeding_record, save_bert, save_head, save_roberta
+from fakes.tiny_models import HIDDEN, feeding_record, save_bert, save_electra, save_head, save_roberta
 
 from codeseek.encoders import LazyEncoder, load_encoder
 from codeseek.encoders.hub import find_model, open_foreign
@@ -167,6 +167,12 @@ def test_another_architecture_is_refused(own_bert: Path) -> None:
     (own_bert / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
     with pytest.raises(ModelError, match="model type 'gpt2', wanted one of bert"):
         LazyEncoder(own_bert)
+
+
+def test_electra_which_has_no_pooler(tmp_path: Path) -> None:
+    vectors = load_encoder(save_electra(tmp_path / "electra"), "cpu").encode_documents(["read the file", "sort"])
+    assert vectors.shape == (2, HIDDEN)
+    assert vectors[0] @ vectors[1] < 0.99
 
 
 @pytest.mark.parametrize("spec", ["/no/such/folder", "./nothing", "a/b/c", Path("gone")])

@@ -85,7 +85,7 @@ def test_perturbed_pairs_become_an_advtest(evaluate: Call, tmp_path: Path) -> No
     assert "wrote 5 pairs with normalised identifiers" in err
     code, _, err = evaluate("advtest", str(tmp_path / "adv"), "--perturb", str(pairs))
     assert code == 2
-    assert "is there already" in err
+    assert "already exists" in err
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_perturbed_pairs_become_an_advtest(evaluate: Call, tmp_path: Path) -> No
     [
         (("cosqua", "."), "did you mean cosqa?"),
         (("csn", "nowhere"), "no such folder: nowhere"),
-        (("csn", ".", "--split", "train"), "--split got 'train'"),
+        (("csn", ".", "--split", "train"), "--split is 'train'"),
         (("csn", ".", "--ablate"), "an ablation trains models"),
         (("csn", ".", "--perturb", "x.jsonl"), "--perturb is for advtest"),
     ],

@@ -73,6 +73,19 @@ def save_roberta(folder: Path, *, unixcoder: bool = False) -> Path:
     return folder
 
 
+def save_electra(folder: Path) -> Path:
+    import torch
+    from transformers import ElectraConfig, ElectraModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    size = save_tokenizer(folder)
+    torch.manual_seed(2)
+    model = ElectraModel(ElectraConfig(**shape(size, 2), embedding_size=HIDDEN))
+    spread(model)
+    model.save_pretrained(str(folder))
+    return folder
+
+
 def save_head(folder: Path, seed: int = 0, *, kind: str = "dense-tanh-linear") -> Path:
     """Makes a cross-encoder of a BERT folder, as `codeseek train cross` writes it."""
     from safetensors.numpy import save_file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,6 +177,31 @@ def test_terminal_lines_fit_the_width() -> None:
     # Each of these characters takes two columns.
     assert all(sum(2 if ord(character) > 0x2E80 else 1 for character in line) <= 60 for line in lines)
     assert any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("indented", ["", "\t", "    "])
+def test_a_line_of_a_megabyte_costs_what_is_seen_of_it(indented: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    def shown(repeats: int) -> str:
+        lines = ["def f():", f"{indented}return [" + "1, \t\x1b" * repeats + "]", f"{indented}# end"]
+        return render("terminal", make_answer(make_hit(name="f", text="\n".join(lines))), style=style)
+
+    style = Style(color=True, width=80)
+    wanted = shown(300)
+    assert "…" in wanted
+    tracemalloc.start()
+    try:
+        assert shown(200_000) == wanted
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 20_000_000  # the text itself, and copies of it
+
+
+def test_a_line_that_is_cut_says_so_where_it_takes_no_width() -> None:
+    hit = make_hit(name="f", text="def f():\n    'e" + "\u0301" * 5_000 + "'\n")
+    assert "…" in render("terminal", make_answer(hit))
 
 
 def test_headline_skips_documentation_and_attributes() -> None:

@@ -156,6 +156,14 @@ def test_loops_and_links_out_end(root: Path, tmp_path: Path) -> None:
     assert not any("secret_of_another" in str(found) for found in find_answers(root))
 
 
+def test_a_link_out_to_an_odd_name_is_found_unchanged(root: Path) -> None:
+    (root / "out").symlink_to(os.fsdecode(b"/nowhere/caf\xe9"))
+    build_index(root, WordEncoder())
+    with open_index(root, NAME) as index:
+        assert index.skipped() == [entry for entry in walk(root) if isinstance(entry, Skipped)]
+        assert len(index.skipped()) == 1
+
+
 # ----------------------------------------------------------------------------------------------------------- odd places
 
 ODD_NAMES = [b"with space", b"new\nline", b"caf\xe9 \xff", b"a?b#c%41&d", b"-rf", b"\x1b[31mred", "naïve 中".encode()]

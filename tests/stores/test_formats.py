@@ -86,10 +86,25 @@ def test_a_newer_catalogue_is_refused_and_kept(tmp_path: Path) -> None:
     for attempt in (lambda: open_index(root, NAME), lambda: build_index(root, WordEncoder())):
         with pytest.raises(IndexFormat, match=f"was written by format {newer}, this version reads") as caught:
             attempt()
-        assert caught.value.hint == "upgrade codeseek, or build it again: codeseek index --rebuild"
+        assert caught.value.hint == "upgrade codeseek, or in its repository: codeseek index --rebuild"
     assert path.exists()
     assert build_index(root, WordEncoder(), rebuild=True).notes
     check_as_from_scratch(root)
+
+
+def test_the_version_of_a_catalogue_is_told_before_its_header_says_it(tmp_path: Path) -> None:
+    """A newer version's first build that was killed, or that others read still, has all of it in the WAL."""
+    path = tmp_path / CATALOGUE_NAME
+    newer = catalogue.FORMAT + 1
+    database = catalogue.open_for_writing(path, b"/root")
+    try:
+        database.execute(f"PRAGMA user_version = {newer}")
+        with pytest.raises(catalogue.CatalogueFormat) as caught:
+            catalogue.open_for_writing(path, b"/root")
+        assert int.from_bytes(path.read_bytes()[60:64], "big") == 0
+        assert caught.value.version == newer
+    finally:
+        database.close()
 
 
 def test_an_older_catalogue_is_built_again(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from codeseek.errors import FileError, IndexDamaged, IndexFormat
 from codeseek.indexes.quantised import quantise, widen
 from codeseek.stores.rows import write_rows
-from codeseek.stores.sqlite import connect_writer, switch_to_wal
+from codeseek.stores.sqlite import connect_writer, switch_to_wal, transaction
 from codeseek.stores.vectors import (
     APPLICATION_ID,
     KEY_DTYPE,
@@ -132,9 +134,10 @@ def test_a_conversion_that_fails_leaves_the_old_store(tmp_path: Path, monkeypatc
         patch.setattr("os.pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(FileError, match="No space left"):
             VectorStore(path)
+    assert list(tmp_path.glob("*.rows")) == []
     with VectorStore(path) as store:
         assert np.array_equal(read(store, keys(*range(20))), np.eye(20))
-    assert len(list(tmp_path.glob("*.rows"))) == 1, "what the first attempt wrote is gone"
+    assert len(list(tmp_path.glob("*.rows"))) == 1
 
 
 def test_an_empty_store_and_one_of_several_lengths_of_format_1(tmp_path: Path) -> None:
@@ -176,6 +179,51 @@ def test_keep_only(tmp_path: Path) -> None:
         assert store.keep_only(list(keys(5, 7))) == 0
         store.put_many(list(keys("x")), np.eye(100)[:1])
         assert store.rows_of(keys("x")).tolist() == [2]
+
+
+def fail_after(commits: bool, error: BaseException) -> Callable[..., AbstractContextManager[None]]:
+    """As `transaction`, with `error` in its end: behind the commit, or as that fails."""
+
+    @contextmanager
+    def failing(database: sqlite3.Connection) -> Iterator[None]:
+        with transaction(database):
+            yield
+            if not commits:
+                raise error
+        raise error
+
+    return failing
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
+@pytest.mark.parametrize("at", ["writing", "committing"])
+def test_compacting_that_fails_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, at: str
+) -> None:
+    """It is what frees a full disk."""
+    with VectorStore(tmp_path / "v.sqlite") as store:
+        store.put_many(list(keys(*range(9))), np.eye(9))
+        before = sorted(tmp_path.glob("*.rows"))
+        with monkeypatch.context() as patch:
+            if at == "writing":
+                patch.setattr("os.pwrite", lambda *_: (_ for _ in ()).throw(error))
+            else:
+                patch.setattr("codeseek.stores.vectors.transaction", fail_after(False, error))
+            with pytest.raises((FileError, KeyboardInterrupt)):
+                store.keep_only(list(keys(1)))
+        assert sorted(tmp_path.glob("*.rows")) == before
+        assert np.array_equal(read(store, keys(*range(9))), np.eye(9))
+        assert store.keep_only(list(keys(1))) == 8
+
+
+def test_ctrl_c_behind_the_commit_keeps_the_new_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with VectorStore(tmp_path / "v.sqlite") as store:
+        store.put_many(list(keys(*range(9))), np.eye(9))
+        with monkeypatch.context() as patch:
+            patch.setattr("codeseek.stores.vectors.transaction", fail_after(True, KeyboardInterrupt()))
+            with pytest.raises(KeyboardInterrupt):
+                store.keep_only(list(keys(1)))
+        assert np.array_equal(read(store, keys(1)), np.eye(9)[[1]])
 
 
 def test_damaged_vectors_are_dropped(tmp_path: Path) -> None:

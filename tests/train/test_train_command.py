@@ -67,7 +67,7 @@ def test_an_encoder_of_documents_is_a_command(
         ("cross", ["--layers", "0,9"], "has layers 0 to 1, wanted 0, 9"),
         ("cross", ["--layers", "3"], "--layers 3 of a model with 2 layers"),
         ("cross", ["--layers", "few"], "neither a number nor a list like 0,2,4"),
-        ("cross", ["--precision", "int8"], "--precision got 'int8'"),
+        ("cross", ["--precision", "int8"], "--precision is 'int8'"),
         ("dual", ["--dev-pairs", "x"], "give both --dev-pairs and --dev-ranking"),
         ("dual", ["--resume"], "cannot read a checkpoint"),
     ],
