@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeseek.errors import REINSTALL, GrammarError
+from codeseek.memory import peak_memory_bytes
 from codeseek.types import Kind
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ __all__ = ["Language", "SyntaxTree", "detect_language", "find_grammars", "load_l
 
 # Bytes of a file that detection looks at: a licence header of 4 KiB and the first declarations fit in.
 HEAD_BYTES = 16_384
-# Wall time that parsing one file may take. Ordinary code parses at 5 to 20 MB/s; what takes seconds is
+# Seconds of its thread that parsing one file may take. Ordinary code parses at 5 to 20 MB/s; what takes seconds is
 # generated or not in the language that its name promises.
 PARSE_TIMEOUT_S = 2.0
+PARSE_MAX_BYTES = 512 << 20  # more than the process ever took; a megabyte of code takes some 50 MB
 # What the parser asks for at a time; measured on pydantic: no slower than handing over the whole file.
 READ_BYTES = 16_384
 # More brackets than this left open make a file hopeless to parse.
@@ -73,7 +75,7 @@ class Language:
     claims: tuple[tuple[str, str], ...] = ()
 
     def parse(self, data: bytes) -> SyntaxTree | None:
-        """Parses a file; None when that takes longer than `PARSE_TIMEOUT_S`.
+        """Parses a file; None when that takes more than `PARSE_TIMEOUT_S` or `PARSE_MAX_BYTES`.
 
         Raises:
             GrammarError: If the wheel is missing or the query does not compile against it.
@@ -280,12 +282,14 @@ def _parse(language: Language, data: bytes) -> SyntaxTree | None:
     grammar, query, names = _load_query(language)
     if _is_hopeless(data):
         return None
-    # Of this thread's own time, so that a busy machine cuts a file as an idle one does.
+    # Of this thread's own time, so that a busy machine cuts a file as an idle one does. An ambiguous grammar can take
+    # 1.5 GB a second for hostile input.
+    memory_limit = peak_memory_bytes() + PARSE_MAX_BYTES
     deadline = time.thread_time() + PARSE_TIMEOUT_S
     try:
         tree = tree_sitter.Parser(grammar).parse(
             lambda offset, _: data[offset : offset + READ_BYTES],
-            progress_callback=lambda *_: time.thread_time() > deadline,
+            progress_callback=lambda *_: time.thread_time() > deadline or peak_memory_bytes() > memory_limit,
         )
     except ValueError:  # stopped by the callback
         return None

@@ -8,10 +8,18 @@ from contextlib import contextmanager
 
 from codeseek.errors import DeviceError, UsageError
 
-__all__ = ["DEFAULT_MEMORY_BYTES", "MIN_MEMORY_BYTES", "limit_memory"]
+__all__ = ["DEFAULT_MEMORY_BYTES", "MIN_MEMORY_BYTES", "limit_memory", "peak_memory_bytes"]
 
 DEFAULT_MEMORY_BYTES = 4 << 30
 MIN_MEMORY_BYTES = 512 << 20  # the interpreter, the models, and a segment of 65,536 chunks while it is merged
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that the process ever held at a time."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @contextmanager

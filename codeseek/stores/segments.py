@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from codeseek.errors import IndexDamaged
 from codeseek.stores.catalogue import KIND_CODES, get_meta, language_code, pack_document, set_meta
 from codeseek.stores.sqlite import Database
 from codeseek.types import Chunk
@@ -298,6 +299,8 @@ def _segments_to_merge(database: Database) -> list[int]:
     rows = database.execute("SELECT id, chunks, dead FROM segments ORDER BY first_number").fetchall()
     sizes = []
     for segment, count, data in rows:
+        if not isinstance(count, int) or not isinstance(data, bytes | None):
+            raise _damaged(segment)
         dead = unpack_dead(data, count)
         live = count if dead is None else count - int(dead.sum())
         if live * 2 < count:
@@ -317,6 +320,10 @@ def _segments_to_merge(database: Database) -> list[int]:
     return []
 
 
+def _damaged(segment: int) -> IndexDamaged:
+    return IndexDamaged(f"segment {segment} cannot be read", hint="in its repository: codeseek index --rebuild")
+
+
 def _rewrite(database: Database, segments: Sequence[int]) -> None:
     """Makes one segment of several neighbours, without their dead."""
     columns, keys, merged = [], [], {}
@@ -325,6 +332,8 @@ def _rewrite(database: Database, segments: Sequence[int]) -> None:
         part, dead = load_columns(database, segment)
         live = np.ones(len(part), bool) if dead is None else ~dead
         key_data = database.execute("SELECT keys FROM segments WHERE id = ?", (segment,)).fetchone()[0]
+        if not isinstance(key_data, bytes) or len(key_data) != KEY_BYTES * len(part):
+            raise _damaged(segment)
         keys.append(np.frombuffer(key_data, f"V{KEY_BYTES}")[live].tobytes())
         columns.append(part.take(live))
         _collect_postings(database, segment, live, base, merged)

@@ -60,6 +60,11 @@ def open_index(root: Path, encoder_name: str | None = None, *, folder: Path | No
     try:
         with translated(path):
             return Index(root, path, database, encoder_name)
+    except (TypeError, ValueError) as error:  # a column that SQLite read as another type than it was written
+        database.close()
+        raise IndexDamaged(
+            f"{path} holds values that cannot be read: {error}", hint="in its repository: codeseek index --rebuild"
+        ) from error
     except BaseException:
         database.close()
         raise
@@ -379,7 +384,7 @@ class Index:
             except IndexFormat:
                 VectorStore(path).close()
                 return VectorStore(path, read_only=True)
-        except (CodeseekError, sqlite3.Error):
+        except (CodeseekError, sqlite3.Error, UnicodeDecodeError):
             return None
 
     def allowed(self, filters: Filters) -> np.ndarray | None:

@@ -44,6 +44,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite's own message, when it quotes a name that is damaged
+        raise IndexDamaged(f"{path} is damaged", hint="in its repository: codeseek index --rebuild") from error
     except OSError as error:
         raise FileError(
             f"cannot read or write {path}: {error.strerror or error}",
