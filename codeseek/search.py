@@ -65,7 +65,7 @@ def open_searcher(
         IndexLocked: If another process updates it, and `wait` is set or there is nothing yet to answer from.
         CodeseekError: Whatever a build or a model can raise.
     """
-    model = LazyEncoder(encoder, device)
+    model, reranker = LazyEncoder(encoder, device), LazyRanker(ranker, device)
     progress = progress or (lambda stage, done, total: None)
     built, lag, changes = False, "", Update()
     if update:
@@ -93,7 +93,7 @@ def open_searcher(
     return Searcher(
         open_index(root, model.name),
         model,
-        LazyRanker(ranker, device),
+        reranker,
         blend,
         built=built,
         lag=lag,

@@ -6,7 +6,7 @@ import pytest
 from fakes.encoder import LetterEncoder
 
 from codeseek.build import build_index
-from codeseek.errors import FileError, IndexLocked, IndexMissing, UsageError
+from codeseek.errors import FileError, IndexLocked, IndexMissing, ModelError, UsageError
 from codeseek.fill import FILL_LOCK
 from codeseek.paths import index_dir, make_private_dir
 from codeseek.retrievers.fusion import Blend
@@ -282,6 +282,12 @@ def test_while_another_process_updates_the_last_state_answers(root, letters, mon
         with open_searcher(root, wait=False) as opened:
             assert "another process" in opened.lag
             assert opened.search("walk_tree").hits[0].name == "walk_tree"
+
+
+def test_a_ranker_that_is_not_there_is_told_before_anything_is_built(root):
+    with pytest.raises(ModelError, match="no-model"):
+        open_searcher(root, ranker=str(root / "no-model"))
+    assert not index_dir(root).exists()
 
 
 def test_a_first_build_that_has_committed_nothing_is_waited_for(root, letters, monkeypatch):

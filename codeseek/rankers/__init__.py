@@ -45,16 +45,21 @@ def load_ranker(spec: str | Path | None = None, device: str = "auto", threads: i
 
 
 class LazyRanker:
-    """Implements `types.Ranker`; loads the model when it first ranks.
+    """Implements `types.Ranker`; finds the model at once, so that a wrong name is told before anything is built, and
+    loads it when it first ranks.
 
     Args:
         spec: As in `load_ranker`.
         device: As in `load_ranker`.
         threads: As in `load_ranker`.
+
+    Raises:
+        ModelError: If the model cannot be found.
     """
 
     def __init__(self, spec: str | Path | None = None, device: str = "auto", threads: int | None = None) -> None:
-        self._arguments = spec, device, threads
+        found = None if spec is None else _find(spec)
+        self._arguments = found or spec, device, threads
         self._ranker: Ranker | None = None
 
     @property
