@@ -17,8 +17,10 @@ import numpy as np
 from codeseek.errors import ModelError
 from codeseek.retrievers.intent import word_probability
 from codeseek.retrievers.network import Network, parse_network
+from codeseek.retrievers.path_prior import path_prior
 from codeseek.retrievers.query import Query
 from codeseek.retrievers.signals import SIGNALS
+from codeseek.types import StoredChunk
 
 BLEND_NAME = "blend.json"
 _SHIPPED = Path(__file__).parents[1] / "models" / "default" / BLEND_NAME
@@ -31,7 +33,7 @@ _PLAIN = {
 
 
 # Fields of a blend that hold no weights by signal.
-_NO_WEIGHTS = ("intent", "description", "network", "crowding", "terse", "described")
+_NO_WEIGHTS = ("intent", "description", "network", "paths", "crowding", "terse", "described")
 
 
 def _even_crowding() -> dict[str, float]:
@@ -45,10 +47,11 @@ class Blend:
     A worded query is weighed between `words` (it asks for a function) and `components` (it asks for a file or a type),
     by the probability that `intent` gives to its words; a symbol look-up by `symbol`. `network` makes the signal
     `learned` of the others, of that probability, and of the one by `description` that the query reads like
-    documentation. `crowding`, by the same three names, is what a hit loses for each better hit from its file. The
-    `reranked` weights replace the others where the ranker has read the candidate; they hold one for `ranker`, its
-    logit, besides, of which a terse query keeps a share of `terse`; the more a query reads like documentation, the more
-    `described` takes its place. `loose` and `loose_reranked` are for functions without a repository around them.
+    documentation; `paths` makes the signal `path`. `crowding`, by the same three names, is what a hit loses for each
+    better hit from its file. The `reranked` weights replace the others where the ranker has read the candidate; they
+    hold one for `ranker`, its logit, besides, of which a terse query keeps a share of `terse`; the more a query reads
+    like documentation, the more `described` takes its place. `loose` and `loose_reranked` are for functions without a
+    repository around them.
     `calibration` turns final scores into probabilities of relevance.
     """
 
@@ -66,6 +69,7 @@ class Blend:
     intent: Mapping[str, float] = field(default_factory=dict)
     description: Mapping[str, float] = field(default_factory=dict)
     network: Network | None = None
+    paths: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
     calibration_reranked: Mapping[str, float] = field(default_factory=dict)
 
@@ -100,6 +104,10 @@ class Blend:
             return np.zeros(len(signals), np.float32)
         columns = signals[:, [SIGNALS.index(name) for name in self.network.signals]]
         return self.network(columns, (self.component_probability(query), self.description_probability(query)))
+
+    def path(self, chunks: Sequence[StoredChunk]) -> np.ndarray:
+        """The signal `path` of candidates: [P] float32."""
+        return np.array([path_prior(chunk.path, self.paths) for chunk in chunks], np.float32)
 
     def weights(self, query: Query) -> np.ndarray:
         """Returns [len(SIGNALS)] float32 in the order of `SIGNALS`."""

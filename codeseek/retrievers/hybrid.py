@@ -101,6 +101,7 @@ class HybridRetriever:
             _ranks(positions, dense),
         )
         signals[:, SIGNALS.index("learned")] = self._blend.learned(query, signals)
+        signals[:, SIGNALS.index("path")] = self._blend.path(chunks)
         scores = weigh(signals, self._blend.weights(query))
         paths, lines = self._index.tie_break(positions)
         order = np.lexsort((lines, paths, -scores))

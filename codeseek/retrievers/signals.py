@@ -43,6 +43,7 @@ SIGNALS = (
     "part",  # not the first part of a long definition
     "length",  # log2 of its characters / 512, within [-2, 2]
     "learned",  # what a small network makes of those above; 0 for a symbol look-up (`network.py`)
+    "path",  # what its path alone tells of how often such a file is asked for (`path_prior.py`)
 )
 
 _ENDINGS = frozenset(("s", "d", "ed", "er", "ers", "ing", "ings"))
@@ -171,7 +172,7 @@ def measure_signals(
         cosine_ranks: [P] 1-based, 0 where the dense stage did not find the candidate.
 
     Returns:
-        [P, len(SIGNALS)] float32, columns as in `SIGNALS`, `learned` not yet filled.
+        [P, len(SIGNALS)] float32, columns as in `SIGNALS`, `learned` and `path` not yet filled.
     """
     column = {name: number for number, name in enumerate(SIGNALS)}
     values = np.zeros((len(chunks), len(SIGNALS)), dtype=np.float32)

@@ -279,7 +279,7 @@ class _Miner:
     def mine(self, root: Path, questions: Sequence[Question], split: _Split) -> dict[str, Any]:
         """Writes the pairs, documents and rankings of one repository; returns its counts."""
         options = self._options
-        wanted = frozenset(question.path for question in questions)
+        wanted = frozenset(path for question in questions for path in (question.path, *question.also))
         files = read_repository(root, max_chunks=options.max_chunks, seed=options.seed, wanted=wanted)
         queries = mine_queries(root, files, options, self._rejected, questions)
         bare = {

@@ -6,16 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from codeseek.errors import DataError, FileError
 from codeseek.train.documentation_queries import MinedQuery
 from codeseek.train.mining_filters import Rejection
 from codeseek.types import Chunk, Kind
 
-__all__ = ["Question", "load_questions", "match_questions"]
+__all__ = ["ComponentQuery", "Question", "load_component_queries", "load_questions", "match_questions"]
 
 FIELDS = 6
+COMPONENT_FIELDS = 5
 WHOLE_FILE_STYLE = "file"
 SYMBOL_STYLE = "symbol"
 # A chunk answers where it overlaps the lines at least this well, as a share of the best one's overlap.
@@ -26,7 +27,10 @@ _UNNAMED = frozenset({Kind.CODE, Kind.TEXT, Kind.MODULE})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A line of the file: the answer is `symbol` in the lines `first` to `last` (1-based, inclusive) of `path`."""
+    """A line of the file: the answer is `symbol` in the lines `first` to `last` (1-based, inclusive) of `path`.
+
+    The style `file` asks for all of `path`, and for each file of `also` as well.
+    """
 
     path: str
     first: int
@@ -34,29 +38,69 @@ class Question:
     symbol: str
     style: str
     text: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentQuery:
+    """A line of `components.tsv`: the files `paths`, relative to the repository's main source folder, answer."""
+
+    category: str
+    paths: tuple[str, ...]
+    text: str
+
+
+def load_component_queries(paths: Iterable[Path]) -> dict[tuple[str, str], list[ComponentQuery]]:
+    """Reads queries for files by repository (`owner+name`) and its main source folder.
+
+    Raises:
+        FileError: If a file cannot be read.
+        DataError: If a line has not the fields, or an answer lies outside the source folder.
+    """
+    found: dict[tuple[str, str], list[ComponentQuery]] = {}
+    for path, number, fields in _lines(paths):
+        if len(fields) != COMPONENT_FIELDS:
+            raise DataError(f"{path}:{number} is not repository, source folder, category, files, query")
+        repository, folder, category, answers, text = fields
+        try:
+            inside = tuple(PurePosixPath(answer).relative_to(folder).as_posix() for answer in answers.split("|"))
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: {error}") from error
+        found.setdefault((repository, folder), []).append(ComponentQuery(category, inside, text))
+    return found
 
 
 def load_questions(paths: Iterable[Path]) -> dict[str, list[Question]]:
     """Reads questions by repository, named as the files name it: `owner+name`, or a short name.
+
+    A line of `components.tsv` becomes a question of the style `file`.
 
     Raises:
         FileError: If a file cannot be read.
         DataError: If a line has not the fields.
     """
     found: dict[str, list[Question]] = {}
+    for path, number, fields in _lines(paths):
+        if len(fields) == COMPONENT_FIELDS:
+            answers, text = fields[-2:]
+            first, *also = answers.split("|")
+            question = Question(first, 1, 1, "", WHOLE_FILE_STYLE, text, tuple(also))
+        else:
+            span = re.fullmatch(r"(\d+)-(\d+)", fields[2]) if len(fields) == FIELDS else None
+            if span is None:
+                raise DataError(f"{path}:{number} is not repository, path, first-last, symbol, style, query")
+            question = Question(fields[1], int(span[1]), int(span[2]), *fields[3:])
+        found.setdefault(fields[0], []).append(question)
+    return found
+
+
+def _lines(paths: Iterable[Path]) -> Iterator[tuple[Path, int, list[str]]]:
     for path in paths:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise FileError(f"cannot read {path}: {error}") from error
-        for number, line in enumerate(lines, 1):
-            fields = line.split("\t")
-            span = re.fullmatch(r"(\d+)-(\d+)", fields[2]) if len(fields) == FIELDS else None
-            if span is None:
-                raise DataError(f"{path}:{number} is not repository, path, first-last, symbol, style, query")
-            question = Question(fields[1], int(span[1]), int(span[2]), *fields[3:])
-            found.setdefault(fields[0], []).append(question)
-    return found
+        yield from ((path, number, line.split("\t")) for number, line in enumerate(lines, 1))
 
 
 def match_questions(
@@ -71,6 +115,7 @@ def match_questions(
     """
     for question in questions:
         targets = _answers(question, files.get(question.path, ()))
+        targets += tuple(name for path in question.also for name, _ in files.get(path, ()))
         if targets:
             kind = "symbol" if question.style == SYMBOL_STYLE else "question"
             yield MinedQuery(kind, question.text, targets)

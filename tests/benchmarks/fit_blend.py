@@ -30,9 +30,10 @@ from scipy.optimize import minimize
 from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.intent import word_probability
 from codeseek.retrievers.network import parse_network
+from codeseek.retrievers.path_prior import path_prior
 from codeseek.retrievers.signals import SIGNALS
 
-LEARNED = SIGNALS.index("learned")
+LEARNED, PATH = SIGNALS.index("learned"), SIGNALS.index("path")
 PRIOR = 0.3  # in nats for a weight of 1, against the sum of all losses per 100 queries
 FILE_ROUNDS = 2
 CROWDINGS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
@@ -54,23 +55,26 @@ class Recorded:
     covered: np.ndarray
     files: np.ndarray
     logits: np.ndarray
+    paths: np.ndarray
     component: float
     description: float
 
 
 def load(path: Path, blend: dict) -> list[Recorded]:
-    """The recorded queries; `learned` and the kinds of query are made anew by the blend's weights."""
+    """The recorded queries; `learned`, `path` and the kinds of query are made anew by the blend's weights."""
     stored = np.load(path)
     network = parse_network(blend["network"], SIGNALS) if "network" in blend else None
     columns = [SIGNALS.index(name) for name in network.signals] if network else []
     records = []
     for number, (repository, fold, group, query, targets, symbol, _) in enumerate(json.loads(str(stored["queries"]))):
-        field = {name: stored[f"{number}/{name}"] for name in ("signals", "covered", "files", "logits")}
+        field = {name: stored[f"{number}/{name}"] for name in ("signals", "covered", "files", "logits", "paths")}
         kinds = ["intent", "description"]
         component, description = (0.0 if symbol else word_probability(query, blend.get(kind, {})) for kind in kinds)
         signals = field["signals"]
         made = network is not None and not symbol
         signals[:, LEARNED] = network(signals[:, columns], (component, description)) if made else 0.0
+        priors = np.array([path_prior(name, blend.get("paths", {})) for name in field["paths"]], np.float32)
+        signals[:, PATH] = priors[field["files"]]
         records.append(
             Recorded(
                 path.stem,

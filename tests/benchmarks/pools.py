@@ -2,13 +2,14 @@
 
     python tests/benchmarks/pools.py SET --repos CHECKOUTS --shared ../shared --out pools/SET.npz [--ranked N]
         [--foreign N] [--only NAME ...] [--skip NAME ...]
-    python tests/benchmarks/pools.py train|own … [--questions FILE ...] [--max-chunks N] [--documentation N]
-        [--ranked N --ranked-every N]
+    python tests/benchmarks/pools.py train|components|own … [--questions FILE ...] [--max-chunks N]
+        [--documentation N] [--ranked N --ranked-every N]
 
 SET is `repos_dev` (files answer), `dev` (functions answer; ../shared/questions), `train` (the same of the training
-repositories, and of --questions), `own` (documentation asks for the function that it was taken from), `cosqa` or
-`csn99` (functions without a repository around them; needs no checkouts). What the `fit_*.py` fit and measure, so that a
-weight can be tried without searching again. `train` and `own` search a corpus of chunks: with --max-chunks the files
+repositories, and of --questions), `components` (files of the training repositories answer; --questions names
+`components.tsv`), `own` (documentation asks for the function that it was taken from), `cosqa` or `csn99` (functions
+without a repository around them; needs no checkouts). What the `fit_*.py` fit and measure, so that a weight can be
+tried without searching again. `train`, `components` and `own` search a corpus of chunks: with --max-chunks the files
 that are asked about, and others up to that number of chunks; --documentation draws so many queries of each repository
 from documentation, which is taken out of what is searched, as it is for others; `own` needs it.
 """
@@ -36,11 +37,11 @@ from codeseek.search import Searcher, open_searcher
 from codeseek.train.exclusions import check_allowed, load_exclusions
 from codeseek.train.mining import MiningOptions, draw, mine_queries, read_repository
 from codeseek.train.undocumented import without_documentation
-from codeseek.train.written_queries import WHOLE_FILE_STYLE, load_questions
+from codeseek.train.written_queries import WHOLE_FILE_STYLE, load_component_queries, load_questions
 from codeseek.types import Ranker, StoredChunk
 
 FUNCTION_SETS = ("cosqa", "csn99")
-SAMPLED_SETS = ("train", "own")
+SAMPLED_SETS = ("train", "components", "own")
 SAMPLE_TOP = 100
 BARE_SHARE = 0.4
 FOLDS = 5
@@ -79,6 +80,12 @@ def load_judged(files: list[Path], repos: Path) -> Iterator[tuple[str, str, Path
             lines = (0, 0) if one.style == WHOLE_FILE_STYLE else (one.first, one.last)
             judged.append(Judged(one.text, one.style, [(one.path, *lines)]))
         yield repository, repository, repos / repository, judged
+
+
+def load_asked_files(files: list[Path], repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
+    for (repository, folder), asked in sorted(load_component_queries(files).items()):
+        judged = [Judged(one.text, one.category, [(path, 0, 0) for path in one.paths]) for one in asked]
+        yield repository, repository, repos / repository / folder, judged
 
 
 def load_folders(repos: Path) -> Iterator[tuple[str, str, Path, list[Judged]]]:
@@ -149,7 +156,8 @@ def record_sample(
             found = np.array(covered, bool).reshape(len(pool), -1)
             recorded = fields(pool, found, models.blend, models.ranker, ranked(number))
             top = np.argsort(-recorded["scores"], kind="stable")[:SAMPLE_TOP]
-            yield one, {name: values[top] for name, values in recorded.items()}
+            paths = {"paths": recorded.pop("paths")}
+            yield one, paths | {name: values[top] for name, values in recorded.items()}
 
 
 def fields(pool: Pool, covered: np.ndarray, blend: Blend, ranker: Ranker | None, ranked: int) -> dict[str, np.ndarray]:
@@ -164,6 +172,7 @@ def fields(pool: Pool, covered: np.ndarray, blend: Blend, ranker: Ranker | None,
         "signals": pool.signals.astype(np.float32),
         "covered": covered,
         "files": np.array([files[chunk.path] for chunk in pool.chunks], np.int32),
+        "paths": np.array(list(files), np.str_),
         "scores": pool.scores,
         "logits": logits,
     }
@@ -182,7 +191,7 @@ def main() -> None:
     parser.add_argument("--foreign", type=int, default=0, help="queries of the next repository, which nothing answers")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--skip", nargs="*", default=[])
-    parser.add_argument("--questions", type=Path, nargs="*", default=[], help="more files of questions (train)")
+    parser.add_argument("--questions", type=Path, nargs="*", default=[], help="files of questions (train, components)")
     parser.add_argument("--max-chunks", type=int, default=0, help="search a sample of each repository (train, own)")
     parser.add_argument("--documentation", type=int, default=0, help="queries of each repository (train, own)")
     args = parser.parse_args()
@@ -190,8 +199,8 @@ def main() -> None:
         parser.error("--max-chunks, --documentation and --ranked-every are for train and own")
     if args.set in SAMPLED_SETS and args.foreign:
         parser.error("--foreign is not for train and own")
-    if args.questions and args.set != "train":
-        parser.error("--questions is for train")
+    if args.questions and args.set not in ("train", "components"):
+        parser.error("--questions is for train and components")
     if args.set == "own" and not args.documentation:
         parser.error("own needs --documentation")
     if args.set in FUNCTION_SETS:
@@ -202,14 +211,16 @@ def main() -> None:
         loaded = load_repos_dev(args.shared, args.repos)
     elif args.set == "own":
         loaded = load_folders(args.repos)
+    elif args.set == "components":
+        loaded = load_asked_files(args.questions, args.repos)
     else:
         loaded = load_judged([args.shared / "questions" / f"{args.set}.tsv", *args.questions], args.repos)
     chosen = [
         row for row in loaded if (not args.only or row[0] in args.only) and row[0] not in args.skip and row[2].is_dir()
     ]
-    if args.set == "train":
-        for _, _, root, _ in chosen:
-            check_allowed(root, load_exclusions())
+    if args.set in ("train", "components"):
+        for name, *_ in chosen:
+            check_allowed(args.repos / name, load_exclusions())
     records: list[dict[str, np.ndarray]] = []
     queries: list[list] = []
     for place, (name, language, root, judged) in enumerate(chosen):

@@ -18,11 +18,12 @@ from codeseek.errors import DataError, FileError, UsageError
 from codeseek.evaluate import models
 from codeseek.evaluate.stages import Models
 from codeseek.retrievers.fusion import Blend
+from codeseek.train import written_queries
 from codeseek.train.data import load_training_set
 from codeseek.train.exclusions import check_allowed, load_exclusions, pack_exclusions, read_repository_name
 from codeseek.train.mining import MiningOptions, mine_repositories, read_repository
 from codeseek.train.rankings import load_ranking
-from codeseek.train.written_queries import load_questions, match_questions
+from codeseek.train.written_queries import ComponentQuery, load_component_queries, load_questions, match_questions
 
 LIST = Path("/work/shared/bench/excluded_repos.txt")
 VERBS = "collect combine filter measure order print reduce shift store split".split()
@@ -177,6 +178,48 @@ def test_a_question_takes_the_definition_that_its_lines_are_about(tmp_path: Path
     found = match_questions(load_questions([file])[root.name], files, Counter())
     chunks = dict(entry for entries in files.values() for entry in entries)
     assert [[chunks[name].name for name in query.targets] for query in found] == [["resize"], ["rotate"]]
+
+
+def test_a_query_for_a_component_takes_every_chunk_of_its_files(tmp_path: Path) -> None:
+    root = tmp_path / "someone+shapes"
+    (root / "src").mkdir(parents=True)
+    for name in ("square", "circle", "line"):
+        (root / "src" / f"{name}.py").write_text(f"SIDE = 1\n\n\ndef turn_{name}():\n    return {name!r}\n")
+    file = write_questions(
+        tmp_path / "components.tsv",
+        (root.name, "src", "architecture", "src/square.py|src/circle.py", "how shapes with an inside are turned"),
+        (root.name, "src", "symbol", "src/line.py", "turn_line"),
+    )
+    assert load_component_queries([file])[root.name, "src"] == [
+        ComponentQuery("architecture", ("square.py", "circle.py"), "how shapes with an inside are turned"),
+        ComponentQuery("symbol", ("line.py",), "turn_line"),
+    ]
+    files = read_repository(root)
+    found = list(match_questions(load_questions([file])[root.name], files, Counter()))
+    assert [{target.split(":")[0] for target in query.targets} for query in found] == [
+        {"src/square.py", "src/circle.py"},
+        {"src/line.py"},
+    ]
+    assert found[0].targets[0].endswith("square.py:4-5")
+
+
+def test_the_questions_in_the_tree_are_of_repositories_that_may_be_learned_from() -> None:
+    folder = Path(written_queries.__file__).parent / "questions"
+    commits = dict(line.split("\t")[:2] for line in (folder / "repositories.tsv").read_text().splitlines())
+    components = load_component_queries([folder / "components.tsv"])
+    asked = load_questions([folder / "questions.tsv", folder / "components.tsv"])
+    assert asked.keys() | {repository for repository, _ in components} <= commits.keys()
+    assert len({repository for repository, _ in components}) == len(components) == 238
+    assert not [name for name in asked if load_exclusions().holds(name.replace("+", "/", 1))]
+
+
+def test_a_component_outside_its_source_folder_is_named(tmp_path: Path) -> None:
+    file = write_questions(tmp_path / "c.tsv", ("a+b", "src", "semantic", "lib/x.py", "what is elsewhere"))
+    with pytest.raises(DataError, match=r"c\.tsv:1: .*not in the subpath"):
+        load_component_queries([file])
+    file = write_questions(tmp_path / "d.tsv", ("a+b", "src", "src/x.py", "what has no category"))
+    with pytest.raises(DataError, match=r"d\.tsv:1 is not repository, source folder"):
+        load_component_queries([file])
 
 
 def test_a_question_that_does_not_fit_the_format_is_named(tmp_path: Path) -> None:
