@@ -20,6 +20,8 @@ from codeseek.types import Ranker
 DEFAULT_DEPTH = 20
 BUDGET_BATCH = 8
 
+DEFINITION = SIGNALS.index("definition")
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -59,8 +61,9 @@ def rank_pool(
     files = [chunk.path for chunk in pool.chunks]
     crowding = blend.crowding_of(pool.query)
     ordered = order_without_crowding(scores, files, crowding)
+    wanted = ranker_weight and len(pool) and not _finds_its_name(pool)
     # The name is asked for last: a lazy ranker loads its model for it.
-    if ranker is not None and ranker_weight and len(pool) and ranker.name != IdentityRanker.name:
+    if wanted and ranker is not None and ranker.name != IdentityRanker.name:
         # What crowding keeps off the first page need not be read.
         chosen = [row for row, _ in ordered[:depth]]
         read = _read(pool, ranker, chosen, budget_ms)
@@ -79,6 +82,11 @@ def rank_pool(
         logits=logits,
         probabilities=np.minimum.accumulate(_probabilities(pool, blend, scores, logits)[rows]),
     )
+
+
+def _finds_its_name(pool: Pool) -> bool:
+    """Whether a symbol look-up has found a definition of the very name: nothing that the ranker reads could add to it."""
+    return pool.query.is_symbol and pool.signals[:, DEFINITION].max(initial=0.0) >= 1.0
 
 
 def _one_part_a_definition(ordered: list[tuple[int, float]], pool: Pool) -> list[tuple[int, float]]:

@@ -97,6 +97,16 @@ def test_no_weight_for_the_ranker_means_that_it_does_not_read():
     assert ranker.read == []
 
 
+@pytest.mark.parametrize(("definition", "reads"), [(1.0, []), (0.5, ["a", "b"]), (0.0, ["a", "b"])])
+def test_a_look_up_is_read_only_where_nothing_has_the_very_name(definition, reads):
+    blend = replace(BLEND, symbol_reranked={"lexical": 1.0, "ranker": 1.0})
+    ranker = ByLength()
+    pool = make_pool([2.0, 1.0], ["a", "b"], query="one_symbol")
+    pool.signals[1, SIGNALS.index("definition")] = definition
+    rank_pool(pool, blend, ranker)
+    assert ranker.read == reads
+
+
 def test_a_spent_budget_stops_after_the_first_batch():
     ranker = ByLength()
     ranked = rank_pool(make_pool(np.arange(20, 0, -1.0), ["d"] * 20), BLEND, ranker, budget_ms=-1)

@@ -2,11 +2,11 @@
 
     python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--plot FILE] [--write]
 
-Five numbers on a grid: the weight where a query asks for a function, for a component, for a symbol, the share that a
-terse query keeps of it, and the weight where a query reads like documentation. The first stage's weights stay: fitting
-all of them again to the reranked pools did worse on what was held out (LOG.md). The mean over the sets decides; the
-held-out figures are of numbers chosen without the query's language or repository. The plot shows what each stage adds
-to the one before.
+Five numbers on a grid: the weight where a query asks for a function, for a component, for a symbol that nothing has the
+very name of, the share that a terse query keeps of it, and the weight where a query reads like documentation. The first
+stage's weights stay: fitting all of them again to the reranked pools did worse on what was held out (LOG.md). The mean
+over the sets decides; the held-out figures are of numbers chosen without the query's language or repository. The plot
+shows what each stage adds to the one before.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from fit_blend import Recorded, load, loss_of, measured, score, write_blend
 
+from codeseek.cascade import DEFINITION
 from codeseek.evaluate.plot import Point, line_chart, write_chart
 from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.query import parse_query
@@ -60,9 +61,9 @@ def first_scores(record: Recorded, blend: dict) -> np.ndarray:
 
 
 def weight_of(record: Recorded, terse: bool, numbers: Numbers) -> float:
-    """As `Blend.weights_reranked` gives it."""
+    """As `Blend.weights_reranked` and `cascade.rank_pool` give it."""
     if record.symbol:
-        return numbers.symbol
+        return 0.0 if record.signals[:, DEFINITION].max(initial=0.0) >= 1.0 else numbers.symbol
     weight = (1 - record.component) * numbers.words + record.component * numbers.components
     weight *= numbers.terse if terse else 1.0
     return (1 - record.description) * weight + record.description * numbers.described
