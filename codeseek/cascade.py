@@ -85,7 +85,7 @@ def rank_pool(
 
 
 def _finds_its_name(pool: Pool) -> bool:
-    """Whether a symbol look-up has found a definition of the very name: nothing that the ranker reads could add to it."""
+    """Whether a symbol look-up has found a definition of the very name, to which reading could add nothing."""
     return pool.query.is_symbol and pool.signals[:, DEFINITION].max(initial=0.0) >= 1.0
 
 

@@ -1,6 +1,7 @@
 """Fits what the ranker's logit adds to the first stage's score, to pools recorded with `pools.py --ranked N`.
 
-    python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--plot FILE] [--write]
+    python tests/benchmarks/fit_ranker.py POOLS.npz ... --blend blend.json [--depth N] [--plot FILE]
+        [--write | --keep]
 
 Five numbers on a grid: the weight where a query asks for a function, for a component, for a symbol that nothing has the
 very name of, the share that a terse query keeps of it, and the weight where a query reads like documentation. The first
@@ -142,16 +143,21 @@ def main() -> None:
     parser.add_argument("--blend", type=Path, required=True)
     parser.add_argument("--depth", type=int, default=20)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="an SVG of the stages")
-    parser.add_argument("--write", action="store_true", help="put the weights into the blend")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--write", action="store_true", help="put the weights into the blend")
+    action.add_argument("--keep", action="store_true", help="measure the numbers that the blend has")
     args = parser.parse_args()
     blend = json.loads(args.blend.read_text())
     records = [record for path in args.pools for record in load(path, blend) if record.targets]
     measure = Measure(records, blend, args.depth)
-    chosen = choose(measure, lambda record: True)
+    chosen = numbers_of(blend) if args.keep else choose(measure, lambda record: True)
     print(chosen)
-    by_fold = {fold: choose(measure, lambda r, fold=fold: r.fold != fold) for fold in {r.fold for r in records}}
-    base, fitted = measure.values(None), measure.values(chosen)
-    held_out = np.array([measure._value(at, by_fold[record.fold]) for at, record in enumerate(records)])
+    base = measure.values(None)
+    reranked = {"reranked": measure.values(chosen)}
+    if not args.keep:
+        by_fold = {fold: choose(measure, lambda r, fold=fold: r.fold != fold) for fold in {r.fold for r in records}}
+        held_out = [measure._value(at, by_fold[record.fold]) for at, record in enumerate(records)]
+        reranked["reranked, held out"] = np.array(held_out)
     draws = np.random.default_rng(0)
     lines: dict[str, list[Point]] = {}
     for name in dict.fromkeys(record.set_name for record in records):
@@ -162,7 +168,7 @@ def main() -> None:
             mean = float(np.mean([stage_value(record, stage) for record in chosen_records]))
             line.append(Point(len(line) + 1, mean, label))
             print(f"{name} {stage} {mean:.4f}")
-        for label, values in (("first stage", base), ("reranked", fitted), ("reranked, held out", held_out)):
+        for label, values in {"first stage": base, **reranked}.items():
             mean, groups = score(chosen_records, list(values[part]))
             if label in LABELS:
                 line.append(Point(len(line) + 1, mean, LABELS[label]))
