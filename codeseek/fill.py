@@ -229,8 +229,13 @@ def _text_batches(index: Index, wanted: Mapping[bytes, int]) -> Iterator[list[tu
     items = list(wanted.items())
     for at in range(0, len(items), ENCODE_BATCH):
         batch = items[at : at + ENCODE_BATCH]
-        documents = index.documents(index.numbers[[position for _, position in batch]])
-        yield [(key, encoder_part(document)) for (key, _), document in zip(batch, documents, strict=True)]
+        positions = np.array([position for _, position in batch])
+        documents = index.documents(index.numbers[positions])
+        kinds, places = index.kinds[positions], index.path_places(positions)
+        yield [
+            (key, encoder_part(document, index.kind_names[kind], index.paths[place]))
+            for (key, _), document, kind, place in zip(batch, documents, kinds, places, strict=True)
+        ]
 
 
 def _wants_generation(dense: DenseIndex) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from codeseek.chunkers.comments import strip_marks
+from codeseek.chunkers.roles import path_flags
 from codeseek.types import Chunk, Kind
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
 # Models read 160 to 192 tokens; code runs at 4 to 5 characters a token once its blanks are collapsed, so that more
 # characters would only be cut off by the tokenizer.
 ENCODER_MAX_CHARS = 900
+# Prose, tests, examples and vendored code are half of what there is to encode, and seldom the answer: how they begin is
+# enough (benchmarks/LOG.md).
+ASIDE_MAX_CHARS = 200
 PATH_MAX_CHARS = 100
 # Documentation may fill a third, the code gets the rest: the first sentences say what, the others how.
 DOCUMENTATION_MAX_CHARS = 320
@@ -44,15 +48,38 @@ such than then into from as has have had please
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-@lru_cache(maxsize=1)  # `ranker_text` of the same chunk asks for it again
 def encoder_text(chunk: Chunk) -> str:
     """What the dual-encoder reads: names and their words, documentation, then the code without blanks.
 
-    Holds no path, so that a moved file keeps its vectors.
+    Holds no path, so that a moved file keeps its vectors, unless it becomes a test or another thing aside.
 
     Returns:
-        At most `ENCODER_MAX_CHARS` characters.
+        At most `ENCODER_MAX_CHARS` characters, `ASIDE_MAX_CHARS` of what is aside.
     """
+    return _text(chunk)[: _encoder_max_chars(chunk.kind, chunk.path)]
+
+
+def ranker_text(chunk: Chunk) -> str:
+    """What the cross-encoder reads: the words of the path, then what the dual-encoder reads of what is not aside.
+
+    Returns:
+        At most `PATH_MAX_CHARS` + 1 + `ENCODER_MAX_CHARS` characters.
+    """
+    return f"{_path_words(chunk.path)}\n{_text(chunk)}"
+
+
+def encoder_part(document: str, kind: Kind, path: str) -> str:
+    """What the dual-encoder reads, given what the cross-encoder does of the same chunk; a path's words are one line."""
+    return document.partition("\n")[2][: _encoder_max_chars(kind, path)]
+
+
+def _encoder_max_chars(kind: Kind, path: str) -> int:
+    test, example, legacy, _ = path_flags(path)
+    return ASIDE_MAX_CHARS if kind is Kind.TEXT or test or example or legacy else ENCODER_MAX_CHARS
+
+
+@lru_cache(maxsize=1)  # both models' texts of one chunk are built in turn
+def _text(chunk: Chunk) -> str:
     lines = []
     title = chunk.qualified_name
     if title:
@@ -72,20 +99,6 @@ def encoder_text(chunk: Chunk) -> str:
         lines.append(line)
         budget -= len(line) + 1
     return "\n".join(lines)[:ENCODER_MAX_CHARS]
-
-
-def ranker_text(chunk: Chunk) -> str:
-    """What the cross-encoder reads: the words of the path, then `encoder_text`.
-
-    Returns:
-        At most `PATH_MAX_CHARS` + 1 + `ENCODER_MAX_CHARS` characters.
-    """
-    return f"{_path_words(chunk.path)}\n{encoder_text(chunk)}"
-
-
-def encoder_part(document: str) -> str:
-    """What the dual-encoder reads, given what the cross-encoder does of the same chunk; a path's words are one line."""
-    return document.partition("\n")[2]
 
 
 def split_identifier(text: str) -> list[str]:

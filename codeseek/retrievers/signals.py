@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from codeseek.chunkers.context import singular, split_identifier
+from codeseek.chunkers.roles import is_documentation, path_flags
 from codeseek.retrievers.query import Query
 from codeseek.types import Kind, StoredChunk
 
@@ -57,20 +58,6 @@ RANK_HALF = 10.0  # the rank at which a list's vote has halved; unmeasured again
 
 _TYPES = frozenset({Kind.CLASS, Kind.STRUCT, Kind.ENUM, Kind.TRAIT, Kind.INTERFACE, Kind.TYPE, Kind.MODULE})
 
-_TEST = re.compile(
-    r"(^|/)(tests?|__tests__|specs?|testing|testdata|test[-_]\w+|\w+[-_]tests?|(common|jvm|js|native|android|unit)Tests?)/"
-    r"|(^|/)(tests?_[^/]*|[^/]*[._-](tests?|spec|specs)\.\w+|conftest\.py|[^/]*(?<=[a-z0-9])(Tests?|Spec|Suite|TestCase)\.\w+)$"
-)
-_EXAMPLE = re.compile(
-    r"(^|/)_?(examples?|samples?|demos?|docs?_src|tutorials?|playground|sandbox|bench(marks?)?)/", re.I
-)
-_DOCUMENTATION = re.compile(r"(^(docs?|website)|/docs)/", re.I)
-_LEGACY = re.compile(
-    r"(^|/)_?(compat|legacy|deprecated|vendor(ed)?|third[-_]?party|node_modules|external|deps|single_include|single-header|dist)/",
-    re.I,
-)
-_DECLARATION = re.compile(r"\.d\.[cm]?ts$|\.pyi$|(^|/)(__init__\.py|package-info\.java|module-info\.java)$")
-
 
 @lru_cache(maxsize=65536)
 def path_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -80,17 +67,6 @@ def path_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
     if stem in ("index", "mod", "lib", "main", "init", "__init__") and folders:
         stem = f"{folders[-1]}"
     return _words(stem), frozenset[str]().union(*map(_words, folders[-2:]))
-
-
-@lru_cache(maxsize=65536)
-def path_flags(path: str) -> tuple[bool, bool, bool, bool]:
-    """Whether a path is a test, an example, legacy or vendored, a declaration only."""
-    return (
-        bool(_TEST.search(path)),
-        bool(_EXAMPLE.search(path)),
-        bool(_LEGACY.search(path)),
-        bool(_DECLARATION.search(path)),
-    )
 
 
 def same_word(a: str, b: str) -> bool:
@@ -189,7 +165,7 @@ def measure_signals(
     for row, chunk in enumerate(chunks):
         values[row, column["definition"] : column["folder"] + 1] = _name_signals(query, weights, chunk)
         test, example, legacy, declaration = path_flags(chunk.path)
-        if chunk.kind is not Kind.TEXT and _DOCUMENTATION.search(chunk.path):
+        if chunk.kind is not Kind.TEXT and is_documentation(chunk.path):
             example = True  # code among prose shows how something is used
         values[row, column["type"] : column["length"] + 1] = (
             chunk.kind in _TYPES,

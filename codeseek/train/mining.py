@@ -27,13 +27,13 @@ import numpy as np
 
 from codeseek.chunkers import chunk_file
 from codeseek.chunkers.context import encoder_text, ranker_text
+from codeseek.chunkers.roles import path_flags
 from codeseek.errors import DataError, FileError
 from codeseek.evaluate.corpus import Corpus, open_corpus
 from codeseek.files import read_file, walk
 from codeseek.retrievers.fusion import Blend
 from codeseek.retrievers.hybrid import HybridRetriever
 from codeseek.retrievers.query import parse_query
-from codeseek.retrievers.signals import path_flags
 from codeseek.train.commit_queries import MAX_COMMITS, iter_commits, mine_commits
 from codeseek.train.documentation_queries import MinedQuery, mine_documentation
 from codeseek.train.exclusions import Exclusions, RepositoryName, check_allowed

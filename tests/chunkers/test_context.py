@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from codeseek.chunkers import chunk_file
 from codeseek.chunkers.comments import strip_marks
 from codeseek.chunkers.context import (
+    ASIDE_MAX_CHARS,
     ENCODER_MAX_CHARS,
     PATH_MAX_CHARS,
+    encoder_part,
     encoder_text,
     lexical_terms,
     query_terms,
@@ -73,6 +75,18 @@ def test_moved_file_reads_the_same() -> None:
     first, second = (chunk_file(path, SOURCE).chunks[1] for path in ("a.py", "b/c.py"))
     assert encoder_text(first) == encoder_text(second)
     assert ranker_text(first) != ranker_text(second)
+
+
+@pytest.mark.parametrize("path", ["tests/test_a.py", "examples/a.py", "vendor/a.py", "guide.md"])
+def test_what_is_aside_is_cut_for_the_encoder_alone(path: str) -> None:
+    words = " ".join(f"word{number}" for number in range(200))
+    text = f"def handle():\n    return '{words}'\n" if path.endswith(".py") else words
+    (aside,), (chunk,) = chunk_file(path, text.encode()).chunks, chunk_file("src/a.py", text.encode()).chunks
+    full = encoder_text(chunk) if path.endswith(".py") else ranker_text(aside).partition("\n")[2]
+    assert len(full) == ENCODER_MAX_CHARS
+    assert encoder_text(aside) == full[:ASIDE_MAX_CHARS]
+    assert ranker_text(aside).partition("\n")[2] == full
+    assert encoder_part(ranker_text(aside), aside.kind, aside.path) == encoder_text(aside)
 
 
 def test_later_parts_keep_the_signature() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from codeseek.retrievers.query import parse_query
-from codeseek.retrievers.signals import SIGNALS, measure_signals, path_flags, path_words, same_word, spread, vote
+from codeseek.retrievers.signals import SIGNALS, measure_signals, path_words, same_word, spread, vote
 from codeseek.types import ByteRange, Kind, Span, StoredChunk
 
 
@@ -97,27 +97,6 @@ def test_code_among_documentation_is_an_example_and_its_prose_is_not():
         "walk a tree", [chunk("docs/source/walk.py"), chunk("docs/walk.md", kind=Kind.TEXT), chunk("src/doc/parse.ts")]
     )
     assert [row["example"] for row in rows] == [1.0, 0.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("path", "flags"),
-    [
-        ("src/walk.py", (False, False, False, False)),
-        ("src/contest.py", (False, False, False, False)),
-        ("src/latest/release.go", (False, False, False, False)),
-        ("pkg/walk_test.go", (True, False, False, False)),
-        ("src/test/java/WalkTest.java", (True, False, False, False)),
-        ("spec/walk_spec.rb", (True, False, False, False)),
-        ("web/app.spec.ts", (True, False, False, False)),
-        ("examples/demo/main.rs", (False, True, False, False)),
-        ("third_party/zlib/inflate.c", (False, False, True, False)),
-        ("compat/poll.c", (False, False, True, False)),
-        ("types/index.d.ts", (False, False, False, True)),
-        ("pkg/__init__.py", (False, False, False, True)),
-    ],
-)
-def test_path_flags(path, flags):
-    assert path_flags(path) == flags
 
 
 def test_a_file_named_like_its_role_takes_its_folders_name():
