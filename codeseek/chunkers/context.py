@@ -25,11 +25,11 @@ __all__ = [
     "split_identifier",
 ]
 
-# Models read 160 to 192 tokens; code runs at 4 to 5 characters a token once its blanks are collapsed, so that more
-# characters would only be cut off by the tokenizer.
+# Models read at most 192 tokens, the shipped ones 126; code runs at three to five characters a token once its blanks
+# are collapsed, so that more characters would only be cut off by the tokenizer.
 ENCODER_MAX_CHARS = 900
 # Prose, tests, examples and vendored code are half of what there is to encode, and seldom the answer: how they begin is
-# enough (benchmarks/LOG.md).
+# enough, some 62 tokens (benchmarks/LOG.md).
 ASIDE_MAX_CHARS = 200
 PATH_MAX_CHARS = 100
 # Documentation may fill a third, the code gets the rest: the first sentences say what, the others how.
@@ -60,7 +60,7 @@ def encoder_text(chunk: Chunk) -> str:
 
 
 def ranker_text(chunk: Chunk) -> str:
-    """What the cross-encoder reads: the words of the path, then what the dual-encoder reads of what is not aside.
+    """What the cross-encoder reads: the words of the path, then the text of `encoder_text`, uncut where it is aside.
 
     Returns:
         At most `PATH_MAX_CHARS` + 1 + `ENCODER_MAX_CHARS` characters.

@@ -16,14 +16,12 @@ import re
 from pathlib import Path
 
 import numpy as np
-from fit_blend import Recorded, load, loss_of, ndcg, write_blend
-from fit_ranker import first_scores
+from fit_blend import Recorded, load, write_blend
+from fit_ranker import Measure, first_scores
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from codeseek.retrievers.fusion import order_without_crowding
 from codeseek.retrievers.path_prior import path_features
-from codeseek.retrievers.signals import SIGNALS
 
 MIN_REPOSITORIES = 8
 PRIOR = 8.0
@@ -87,14 +85,10 @@ def fit(records: list[Recorded], blend: dict) -> dict[str, float]:
 
 
 def judge(records: list[Recorded], blend: dict, weight: float) -> np.ndarray:
-    values = []
-    for record in records:
-        scores = first_scores(record, without_path(blend))
-        if not record.symbol:
-            scores = scores + weight * record.component * record.signals[:, SIGNALS.index("path")]
-        ordered = order_without_crowding(scores, record.files, loss_of(record, blend["crowding"]))
-        values.append(ndcg(record, np.array([row for row, _ in ordered], int)))
-    return np.array(values)
+    """[Q] what each query is worth where `path` has that weight for components."""
+    weighted = without_path(blend)
+    weighted["components"]["path"] = weight
+    return Measure(records, weighted, depth=0).values(None)
 
 
 def without_path(blend: dict) -> dict:
@@ -120,7 +114,7 @@ def main() -> None:
         before, after = judge(judged, blend, 0.0), judge(judged, blend, 1.0)
         gain = after - before
         error = 1.96 * gain.std() / len(gain) ** 0.5
-        print(f"{path.stem}: nDCG@10 {before.mean():.4f} to {after.mean():.4f}, {gain.mean():+.4f} +- {error:.4f}")
+        print(f"{path.stem}: first stage {before.mean():.4f} to {after.mean():.4f}, {gain.mean():+.4f} +- {error:.4f}")
     if args.write:
         write_blend(args.blend, blend)
 
