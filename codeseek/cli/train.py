@@ -1,4 +1,4 @@
-"""`codeseek train dual|cross|documents`."""
+"""`codeseek train dual|cross|documents|queries`."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ app = new_app()
 
 @app.callback(invoke_without_command=True)
 def train(context: typer.Context) -> None:
-    """Train the dual-encoder, the cross-encoder, or an encoder of documents alone, on mined pairs."""
+    """Train the dual-encoder, the cross-encoder, or an encoder of documents or queries alone, on mined pairs."""
     if context.invoked_subcommand is None:
-        raise UsageError("missing command: dual, cross or documents", hint="codeseek train --help")
+        raise UsageError("missing command: dual, cross, documents or queries", hint="codeseek train --help")
 
 
 @app.command(epilog="Example: codeseek train cross --model DIR --pairs P --documents D --ranking R --out run")
@@ -389,4 +389,78 @@ def documents(
     )
     with Interruptible() as interruptible:
         train_documents(job, resume=resume, report=print_line, on_trainer=interruptible)
+    return interruptible.exit_code
+
+
+@app.command(epilog="Example: codeseek train queries --model DIR --pairs pairs.jsonl --documents D --out run")
+def queries(
+    model: ModelOption,
+    out: OutOption,
+    pairs: PairsOption,
+    documents: DocumentsOption = None,
+    scale: Annotated[
+        float, typer.Option("--scale", metavar="X", help="Multiplies the cosine: the inverse temperature.")
+    ] = 20.0,
+    dev_pairs: DevPairsOption = None,
+    dev_documents: DevDocumentsOption = None,
+    dev_ranking: DevRankingOption = None,
+    dev_queries: DevQueriesOption = 300,
+    dev_depth: DevDepthOption = 20,
+    evaluate_every: EvaluateOption = 0,
+    batch: BatchOption = 64,
+    accumulate: AccumulateOption = 1,
+    epochs: EpochsOption = 1,
+    max_steps: MaxStepsOption = 0,
+    max_minutes: MaxMinutesOption = 0.0,
+    learning_rate: RateOption = 5e-5,
+    warmup: WarmupOption = 0.04,
+    seed: SeedOption = 0,
+    alike: AlikeOption = 1.0,
+    query_tokens: QueryTokensOption = 62,
+    document_tokens: DocumentTokensOption = 126,
+    pass_tokens: BudgetOption = 0,
+    dropout: DropoutOption = 0.0,
+    attention: AttentionOption = "sdpa",
+    freeze_tokens: FreezeOption = True,
+    freeze_layers: FreezeLayersOption = 0,
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = 0,
+    resume: ResumeOption = False,
+    log_every: LogEveryOption = 20,
+    save_minutes: SaveMinutesOption = 10.0,
+) -> int:
+    """Train a dual-encoder's queries for the vectors that its documents have."""
+    from codeseek.train.jobs import train_queries
+    from codeseek.train.loop import LoopOptions
+    from codeseek.train.objectives import QueriesOptions
+    from codeseek.train.plans import QueriesJob
+
+    job = QueriesJob(
+        model=model,
+        out=out,
+        data=read_data(pairs, documents, None, 50, None, query_tokens, document_tokens),
+        development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
+        trunk=read_trunk(model, "", attention, dropout, freeze_tokens, freeze_layers),
+        loop=LoopOptions(
+            batch=batch,
+            accumulate=accumulate,
+            epochs=epochs,
+            max_steps=max_steps,
+            max_minutes=max_minutes,
+            learning_rate=learning_rate,
+            warmup=warmup,
+            seed=seed,
+            alike=alike,
+            log_every=log_every,
+            save_minutes=save_minutes,
+            evaluate_every=evaluate_every,
+        ),
+        device=device,
+        threads=threads,
+        budget_tokens=pass_tokens,
+        options=QueriesOptions(scale=scale, bf16=wants_bf16(precision, device)),
+    )
+    with Interruptible() as interruptible:
+        train_queries(job, resume=resume, report=print_line, on_trainer=interruptible)
     return interruptible.exit_code

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from codeseek.encoders.feeding import Feeding, frame_pairs, frame_texts, iter_batches
+from codeseek.encoders.feeding import Feeding, frame_pairs, frame_texts, iter_batches, parse_feeding
 from codeseek.encoders.folder import CONFIG_NAME, FORMAT, FORMAT_KEY, PARTS, Architecture
 from codeseek.encoders.tokens import TOKENIZER_NAME, load_tokenizer, token_ids
 from codeseek.encoders.weights import EMBEDDINGS_NAME, load_tensors, tensor_ranges
@@ -73,6 +73,7 @@ def export_model(
     encoder: ExportPart | None = None,
     document_encoder: ExportPart | None = None,
     ranker: ExportPart | None = None,
+    queries_alone: bool = False,
     record: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a model folder. A part of a folder that exists stays as it is where none is given, but for an encoder of
@@ -84,11 +85,13 @@ def export_model(
         document_encoder: What reads the documents in its place; its token embeddings are the encoder's, as it froze
             them.
         ranker: The cross-encoder, with the same token embeddings.
+        queries_alone: `encoder` reads the queries alone; what read the documents of the folder still does, under the
+            name that their vectors are stored by.
         record: Origin, licence and training, written into the configuration; None keeps what is there.
 
     Raises:
         ModelError: If a checkpoint cannot be read, is no BERT, or the parts differ in token embeddings or tokenizer, or
-            documents have an encoder and queries none.
+            documents have an encoder and queries none, or are to keep one that is not there.
         DataError: If a part has no samples to calibrate on.
         FileError: If the folder cannot be written.
     """
@@ -98,7 +101,7 @@ def export_model(
         raise ModelError("cannot export: neither an encoder nor a ranker was given")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        config = _kept(out, parts)
+        config = _kept(out, parts, queries_alone)
         if "document_encoder" in parts and not (encoder or config["encoder"]):
             raise ModelError("cannot export an encoder of documents without one of queries")
         if record is not None:
@@ -115,6 +118,8 @@ def export_model(
                 raise ModelError(f"cannot export {part.folder}: its token embeddings are not those of {first}")
             elif not _same_tokenizer(part.folder / TOKENIZER_NAME, out / TOKENIZER_NAME):
                 raise ModelError(f"cannot export {part.folder}: its tokenizer is not that of {first}")
+            if name == "encoder" and queries_alone:
+                config["document_encoder"] = _given_to_documents(out)
             _save(out / f"{name}.safetensors", tensors)
             _write_graph(out, name, architecture, part.feeding)
             config[name] = _part_record(out, name, part, architecture)
@@ -131,14 +136,27 @@ def export_model(
         raise FileError(f"cannot write the model to {out}: {error.strerror or error}") from error
 
 
-def _kept(out: Path, parts: Mapping[str, ExportPart]) -> dict[str, Any]:
+def _given_to_documents(out: Path) -> dict[str, Any]:
+    """Makes the folder's encoder that of its documents, where they have none of their own; returns its record."""
+    config = json.loads((out / CONFIG_NAME).read_text(encoding="utf-8")) if (out / CONFIG_NAME).exists() else {}
+    if config.get("document_encoder"):
+        return config["document_encoder"]
+    if not config.get("encoder"):
+        raise ModelError(f"cannot export an encoder of queries alone: {out} has none that reads documents")
+    shutil.copyfile(out / "encoder.safetensors", out / "document_encoder.safetensors")
+    architecture = Architecture(**config["encoder"]["architecture"])
+    _write_graph(out, "document_encoder", architecture, parse_feeding(config["encoder"]["feeding"], str(out)))
+    return config["encoder"]
+
+
+def _kept(out: Path, parts: Mapping[str, ExportPart], queries_alone: bool) -> dict[str, Any]:
     """The configuration of the folder without what is about to be replaced."""
     config: dict[str, Any] = {FORMAT_KEY: FORMAT, **dict.fromkeys(PARTS), "record": {}}
     if (out / CONFIG_NAME).exists():
         known = json.loads((out / CONFIG_NAME).read_text(encoding="utf-8"))
         config["record"] = known["record"]
         config |= {name: known.get(name) for name in PARTS if name not in parts}
-    if "encoder" in parts and "document_encoder" not in parts:
+    if "encoder" in parts and "document_encoder" not in parts and not queries_alone:
         config["document_encoder"] = None  # the one there was made for another encoder's vectors
     return config
 

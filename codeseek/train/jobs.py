@@ -1,10 +1,10 @@
-"""The jobs, from file names to a model folder: `train_cross`, `train_dual` and `train_documents`."""
+"""The jobs, from file names to a model folder: `train_cross`, `train_dual`, `train_documents`, `train_queries`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ from codeseek.device import resolve_device
 from codeseek.encoders.feeding import Feeding
 from codeseek.errors import FileError, UsageError
 from codeseek.train.cross import CrossObjective
-from codeseek.train.development import DevelopmentPools, Scorer, cross_scorer, dual_scorer, reranking_measures
+from codeseek.train.development import (
+    DevelopmentPools,
+    Scorer,
+    cross_scorer,
+    dual_scorer,
+    reranking_measures,
+    run_passes,
+)
 from codeseek.train.distil import DistilObjective
 from codeseek.train.dual import DualObjective
 from codeseek.train.folders import load_description, load_head, save_cross, save_dual
@@ -22,7 +29,18 @@ from codeseek.train.inputs import Assembler
 from codeseek.train.loop import Trainer
 from codeseek.train.models import CrossEncoder, DualEncoder, TrunkOptions, load_trunk
 from codeseek.train.objectives import Objective
-from codeseek.train.plans import CrossJob, Data, Development, DocumentsJob, DualJob, Job, Source, flat_record
+from codeseek.train.plans import (
+    CrossJob,
+    Data,
+    Development,
+    DocumentsJob,
+    DualJob,
+    Job,
+    QueriesJob,
+    Source,
+    flat_record,
+)
+from codeseek.train.queries import QueriesObjective
 from codeseek.train.rankings import TeacherScores, load_ranking
 from codeseek.train.sampling import RandomNegatives
 from codeseek.train.settings import (
@@ -42,10 +60,12 @@ __all__ = [
     "Development",
     "DocumentsJob",
     "DualJob",
+    "QueriesJob",
     "Source",
     "train_cross",
     "train_documents",
     "train_dual",
+    "train_queries",
 ]
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -168,6 +188,44 @@ def train_documents(
 
         def scorer(development: Assembler) -> Scorer:
             return dual_scorer(model, development, job.options.bf16, queries_model=teacher)
+
+        return _run(job, setting, objective, model, save, scorer, feeding, {}, resume, report, on_trainer)
+    finally:
+        close_world(world)
+
+
+def train_queries(
+    job: QueriesJob, *, resume: bool, report: Report, on_trainer: Callable[[Trainer], None] = lambda trainer: None
+) -> Path:
+    """Trains an encoder of queries for the documents of a dual-encoder; arguments and errors as in `train_cross`.
+
+    All documents are encoded first.
+    """
+    world = open_world(resolve_device(job.device))
+    try:
+        if world.size > 1:
+            raise UsageError(f"an encoder of queries is trained by one process, not {world.size}")
+        description = load_description(job.model)
+        if description.data_flow:
+            raise UsageError(f"{job.model} reads data flow, without which its documents cannot be encoded")
+        setting, pooling = set_up(job, world), description.pooling
+        model = DualEncoder(setting.trunk, pooling=pooling)
+        model.to(setting.device)
+        teacher = DualEncoder(load_trunk(job.model, TrunkOptions(attention=job.trunk.attention)), pooling=pooling)
+        teacher.to(setting.device).eval()
+        feeding = _feeding(job, setting, "dual-encoder", pooling, single_max_tokens(job, setting.frame))
+        assembler = _assembler(setting, feeding)
+        everything = replace(assembler, budget_tokens=EVALUATION_BUDGET * setting.budget_tokens)
+        rows = np.arange(len(setting.training.documents))
+        vectors = run_passes(teacher, everything.documents(rows), job.options.bf16)
+        objective = QueriesObjective(model, vectors, assembler, setting.relevance, job.options)
+
+        def save(folder: Path) -> None:
+            save_dual(model, setting.tokenizer, _described(feeding, job), folder)
+            _write_record(job, folder)
+
+        def scorer(development: Assembler) -> Scorer:
+            return dual_scorer(teacher, development, job.options.bf16, queries_model=model)
 
         return _run(job, setting, objective, model, save, scorer, feeding, {}, resume, report, on_trainer)
     finally:

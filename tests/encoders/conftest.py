@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fakes.tiny_models import feeding_record, save_bert, save_head
+from fakes.tiny_models import feeding_record, save_bert, save_head, share_words
 
 from codeseek.encoders.feeding import parse_feeding
 
@@ -17,20 +17,6 @@ DOCUMENTS = [
     "self.config = parse(config)",
     "def test_error(): return None",
 ]
-
-
-def share_words(source: Path, folder: Path) -> Path:
-    """Gives a checkpoint the token embeddings of another one: training freezes them, so all parts have the same."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    key = "embeddings.word_embeddings.weight"
-    state = load_file(folder / "model.safetensors")
-    state[key] = load_file(source / "model.safetensors")[key]
-    save_file(
-        {name: torch.clone(value) for name, value in state.items()}, folder / "model.safetensors", {"format": "pt"}
-    )
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes.tiny_models import save_bert
+from fakes.tiny_models import save_bert, share_words
 
 from codeseek import encoders
 from codeseek.device import resolve_device
@@ -157,6 +157,26 @@ def test_a_new_encoder_drops_the_one_for_documents(two_encoders: Path, tmp_path:
     export_model(folder, encoder=ExportPart(checkpoint, part.feeding, "tiny", TEXTS, {}))
     assert open_folder(folder).document_encoder is None
     assert not list(folder.glob("document_encoder.*"))
+
+
+def test_queries_may_get_a_new_encoder_while_documents_keep_theirs(
+    shipped: Path, two_encoders: Path, tmp_path: Path
+) -> None:
+    from codeseek.train.export import ExportPart, export_model
+
+    part = open_folder(shipped).encoder
+    assert part is not None
+    checkpoint = share_words(save_bert(tmp_path / "words", layers=2), save_bert(tmp_path / "queries", seed=8))
+    queries = ExportPart(checkpoint, part.feeding, "tiny", TEXTS, {})
+    for number, before in enumerate((shipped, two_encoders)):
+        folder = Path(shutil.copytree(before, tmp_path / str(number)))
+        export_model(folder, encoder=queries, queries_alone=True)
+        old, new = load_encoder(before, "cpu"), load_encoder(folder, "cpu")
+        assert new.name == old.name  # stored vectors stay valid
+        np.testing.assert_array_equal(new.encode_documents(TEXTS), old.encode_documents(TEXTS))
+        assert (new.encode_queries(TEXTS) * old.encode_queries(TEXTS)).sum(axis=1).max() < 0.99
+    with pytest.raises(ModelError, match="has none that reads documents"):
+        export_model(tmp_path / "new", encoder=queries, queries_alone=True)
 
 
 def test_a_refused_export_leaves_the_folder_as_it_was(two_encoders: Path, tmp_path: Path) -> None:

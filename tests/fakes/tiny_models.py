@@ -140,3 +140,17 @@ def spread(model: Any) -> None:
                 value.normal_(0, 0.25)
             elif name.endswith("bias"):
                 value.normal_(0, 0.1)
+
+
+def share_words(source: Path, folder: Path) -> Path:
+    """Gives a checkpoint the token embeddings of another one: training freezes them, so all parts have the same."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    key = "embeddings.word_embeddings.weight"
+    state = load_file(folder / "model.safetensors")
+    state[key] = load_file(source / "model.safetensors")[key]
+    save_file(
+        {name: torch.clone(value) for name, value in state.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
+    return folder

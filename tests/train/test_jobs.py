@@ -19,11 +19,20 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 
 from codeseek.encoders import load_encoder  # noqa: E402
 from codeseek.errors import DataError, UsageError  # noqa: E402
-from codeseek.train.jobs import train_cross, train_documents, train_dual  # noqa: E402
+from codeseek.train.jobs import train_cross, train_documents, train_dual, train_queries  # noqa: E402
 from codeseek.train.loop import LoopOptions, Trainer, learning_rate_factor  # noqa: E402
 from codeseek.train.models import TrunkOptions  # noqa: E402
-from codeseek.train.objectives import CrossOptions, DistilOptions, DualOptions  # noqa: E402
-from codeseek.train.plans import CrossJob, Data, Development, DocumentsJob, DualJob, Job, Source  # noqa: E402
+from codeseek.train.objectives import CrossOptions, DistilOptions, DualOptions, QueriesOptions  # noqa: E402
+from codeseek.train.plans import (  # noqa: E402
+    CrossJob,
+    Data,
+    Development,
+    DocumentsJob,
+    DualJob,
+    Job,
+    QueriesJob,
+    Source,
+)
 from codeseek.train.sampling import WindowSettings  # noqa: E402
 
 LOOP = LoopOptions(batch=4, max_steps=6, epochs=9, learning_rate=3e-3, log_every=1)
@@ -54,9 +63,22 @@ def documents_job(model: Path, corpus: Path, out: str, **changes: Any) -> Docume
     )
 
 
+def queries_job(model: Path, corpus: Path, out: str, **changes: Any) -> QueriesJob:
+    data, trunk = replace(data_of(corpus), ranking=None), TrunkOptions(freeze_tokens=True)
+    options = QueriesOptions(bf16=False)
+    return replace(
+        QueriesJob(model=model, out=corpus / out, data=data, trunk=trunk, loop=LOOP, options=options), **changes
+    )
+
+
 def run(job: Job, **arguments: Any) -> list[dict[str, Any]]:
     """Runs a job and returns the lines of its log."""
-    train = {CrossJob: train_cross, DualJob: train_dual, DocumentsJob: train_documents}[type(job)]
+    train = {
+        CrossJob: train_cross,
+        DualJob: train_dual,
+        DocumentsJob: train_documents,
+        QueriesJob: train_queries,
+    }[type(job)]
     train(job, **{"resume": False, "report": lambda line: None, **arguments})
     return [json.loads(line) for line in (job.out / "log.jsonl").read_text().splitlines()]
 
@@ -113,7 +135,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("kind", ["cross", "dual", "documents"])
+@pytest.mark.parametrize("kind", ["cross", "dual", "documents", "queries"])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     checkpoint: Callable[[str], Path], corpus: Path, kind: str
 ) -> None:
@@ -123,7 +145,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
         "loop": replace(LOOP, batch=2, accumulate=2, save_minutes=99.0),
         "window": WindowSettings(size=6),
     }
-    make = {"cross": cross_job, "dual": dual_job, "documents": documents_job}[kind]
+    make = {"cross": cross_job, "dual": dual_job, "documents": documents_job, "queries": queries_job}[kind]
     if kind == "documents":
         changes["trunk"] = TrunkOptions(layers=(0,), dropout=0.1)
     if kind == "dual":
@@ -241,10 +263,28 @@ def test_an_encoder_of_documents_approaches_its_teacher(checkpoint: Callable[[st
         run(replace(job, out=corpus / "all", trunk=TrunkOptions()))
 
 
-def test_an_encoder_of_documents_cannot_be_taught_data_flow(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+def test_an_encoder_of_queries_comes_nearer_to_documents_that_stay(
+    checkpoint: Callable[[str], Path], corpus: Path
+) -> None:
+    judged = Development(corpus / "pairs.jsonl", corpus / "documents.jsonl", corpus / "ranking.jsonl", 0, 10)
+    measured = []
+    for name, rate in (("untaught", 1e-12), ("taught", 3e-3)):
+        loop = replace(LOOP, max_steps=40, epochs=99, learning_rate=rate, alike=1.0)
+        options = QueriesOptions(scale=100.0, bf16=False)  # vectors of random weights lie close to one another
+        log = run(queries_job(checkpoint("bert"), corpus, name, loop=loop, development=judged, options=options))
+        measured.append((losses(log)[-1], log[-1]["MRR"]))
+    assert measured[1][0] < measured[0][0] / 2
+    # Against the documents of the model that it began as: those of a run that moves both would not do.
+    assert measured[1][1] > measured[0][1] + 0.2
+
+
+@pytest.mark.parametrize("make", [documents_job, queries_job])
+def test_half_a_dual_encoder_cannot_be_taught_data_flow(
+    checkpoint: Callable[[str], Path], corpus: Path, make: Callable[[Path, Path, str], Job]
+) -> None:
     run(dual_job(checkpoint("graphcodebert"), corpus, "teacher", loop=replace(LOOP, max_steps=1), data_flow=True))
     with pytest.raises(UsageError, match="reads data flow"):
-        run(documents_job(corpus / "teacher", corpus, "documents"))
+        run(make(corpus / "teacher", corpus, "half"))
 
 
 def test_schedule_rises_falls_and_follows_the_clock() -> None:

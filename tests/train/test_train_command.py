@@ -27,8 +27,8 @@ def arguments(kind: str, model: Path, corpus: Path, *more: str) -> list[str]:
     files = {name: str(corpus / f"{name}.jsonl") for name in ("pairs", "documents", "ranking")}
     typed = ["train", kind, "--model", str(model), "--out", str(corpus / kind), "--device", "cpu"]
     for name, file in files.items():
-        typed += [f"--{name}", file] if kind != "documents" or name != "ranking" else []
-    return [*typed, *{"cross": CROSS, "dual": DUAL, "documents": DOCUMENTS}[kind], *more]
+        typed += [f"--{name}", file] if kind in ("cross", "dual") or name != "ranking" else []
+    return [*typed, *{"cross": CROSS, "dual": DUAL, "documents": DOCUMENTS, "queries": DUAL}[kind], *more]
 
 
 @pytest.mark.parametrize("kind", ["cross", "dual"])
@@ -58,6 +58,15 @@ def test_an_encoder_of_documents_is_a_command(
     assert "loss" in capfd.readouterr().err
     record = json.loads((corpus / "documents" / "training.json").read_text())
     assert record["options.others"] == 2
+
+
+def test_an_encoder_of_queries_is_a_command(
+    checkpoint: Callable[[str], Path], corpus: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments("queries", checkpoint("bert"), corpus, "--max-steps", "1", "--scale", "30")) == 0
+    assert "loss" in capfd.readouterr().err
+    record = json.loads((corpus / "queries" / "training.json").read_text())
+    assert record["options.scale"] == 30
 
 
 @pytest.mark.parametrize(
