@@ -401,6 +401,12 @@ def queries(
     scale: Annotated[
         float, typer.Option("--scale", metavar="X", help="Multiplies the cosine: the inverse temperature.")
     ] = 20.0,
+    mix: Annotated[
+        float,
+        typer.Option(
+            "--mix", metavar="X", min=0, max=1, help="How far to go at last from the model to the trained one."
+        ),
+    ] = 0.6,
     dev_pairs: DevPairsOption = None,
     dev_documents: DevDocumentsOption = None,
     dev_ranking: DevRankingOption = None,
@@ -459,6 +465,7 @@ def queries(
         device=device,
         threads=threads,
         budget_tokens=pass_tokens,
+        mix=mix,
         options=QueriesOptions(scale=scale, bf16=wants_bf16(precision, device)),
     )
     with Interruptible() as interruptible:

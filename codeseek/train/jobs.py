@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from codeseek.train.dual import DualObjective
 from codeseek.train.folders import load_description, load_head, save_cross, save_dual
 from codeseek.train.inputs import Assembler
 from codeseek.train.loop import Trainer
-from codeseek.train.models import CrossEncoder, DualEncoder, TrunkOptions, load_trunk
+from codeseek.train.models import CrossEncoder, DualEncoder, TrunkOptions, load_trunk, torch
 from codeseek.train.objectives import Objective
 from codeseek.train.plans import (
     CrossJob,
@@ -220,12 +221,23 @@ def train_queries(
         vectors = run_passes(teacher, everything.documents(rows), job.options.bf16)
         objective = QueriesObjective(model, vectors, assembler, setting.relevance, job.options)
 
+        def mixed() -> DualEncoder:
+            made = deepcopy(teacher)
+            with torch.no_grad():
+                for ours, trained in zip(made.parameters(), model.parameters(), strict=True):
+                    ours.lerp_(trained, job.mix)
+            return made
+
         def save(folder: Path) -> None:
-            save_dual(model, setting.tokenizer, _described(feeding, job), folder)
+            save_dual(mixed(), setting.tokenizer, _described(feeding, job), folder)
             _write_record(job, folder)
 
         def scorer(development: Assembler) -> Scorer:
-            return dual_scorer(teacher, development, job.options.bf16, queries_model=model)
+            def score(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+                judge = dual_scorer(teacher, development, job.options.bf16, queries_model=mixed())
+                return judge(queries, documents)
+
+            return score
 
         return _run(job, setting, objective, model, save, scorer, feeding, {}, resume, report, on_trainer)
     finally:

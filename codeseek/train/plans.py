@@ -155,9 +155,12 @@ class QueriesJob(Job):
     """`model`, a dual-encoder, learns to encode queries for the vectors that it gives documents now.
 
     Args beyond those of every job:
+    mix: How far of the way from `model` to what was trained its weights are taken (WiSE-FT, Wortsman et al. 2022, arXiv
+        2109.01903): more of the queries that it was trained on, less of what the model knew before.
     options: See `QueriesOptions`.
     """
 
+    mix: float = 0.6
     options: QueriesOptions = field(default_factory=QueriesOptions)
 
 

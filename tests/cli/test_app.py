@@ -45,7 +45,7 @@ def test_an_unknown_command_names_the_nearest(typed: list[str], hint: str, codes
         (["--verison"], "no such option: --verison"),
         (["status", "--chek"], "no such option: --chek"),
         (["similar"], "missing argument 'FILE:LINE'"),
-        (["train"], "missing command: dual, cross or documents"),
+        (["train"], "missing command: dual, cross, documents or queries"),
         (["doctor", "now"], "got unexpected extra argument(s) (now)"),
         (["search", "q", "--limit"], "option '--limit' requires an argument"),
         (["languages", "--format", "yaml"], "--format is 'yaml', which is none of its values"),

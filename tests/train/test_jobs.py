@@ -67,7 +67,8 @@ def queries_job(model: Path, corpus: Path, out: str, **changes: Any) -> QueriesJ
     data, trunk = replace(data_of(corpus), ranking=None), TrunkOptions(freeze_tokens=True)
     options = QueriesOptions(bf16=False)
     return replace(
-        QueriesJob(model=model, out=corpus / out, data=data, trunk=trunk, loop=LOOP, options=options), **changes
+        QueriesJob(model=model, out=corpus / out, data=data, trunk=trunk, loop=LOOP, options=options, mix=1.0),
+        **changes,
     )
 
 
@@ -276,6 +277,21 @@ def test_an_encoder_of_queries_comes_nearer_to_documents_that_stay(
     assert measured[1][0] < measured[0][0] / 2
     # Against the documents of the model that it began as: those of a run that moves both would not do.
     assert measured[1][1] > measured[0][1] + 0.2
+
+
+def test_an_encoder_of_queries_goes_part_of_the_way(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+    from safetensors.numpy import load_file
+
+    model = checkpoint("bert")
+    states = [load_file(model / "model.safetensors")]
+    for mix in (0.25, 1.0):
+        job = queries_job(model, corpus, f"mix-{mix}", mix=mix)
+        run(job)
+        states.append(load_file(job.out / "model.safetensors"))
+    name = "encoder.layer.0.output.dense.weight"
+    start, part, whole = (state[name] for state in states)
+    assert np.abs(whole - start).max() > 1e-3
+    np.testing.assert_allclose(part, start + 0.25 * (whole - start), atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [documents_job, queries_job])
