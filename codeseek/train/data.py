@@ -2,13 +2,14 @@
 
 Three kinds of JSON lines:
 
-    pairs      {"query", "document", "repository", "language", "kind", "document_id", "query_id"?}
+    pairs      {"query", "document", "repository", "language", "kind", "document_id", "query_id"?, "also"?}
     documents  {"document_id", "repository", "text", "language"?}
     ranking    {"query_id", "documents": [document_id, …], "scores": [number, …], "positive_score"?: number}
 
 A ranking holds what a retriever found for one query, best first: the pool that hard negatives come from, or a teacher's
-scores. `query_id` is the 0-based row of the pair, as a string, where the pair does not name one. The document of a pair
-may differ from the one indexed under its id (its documentation removed, say): then it is a document of its own.
+scores. `also` lists the ids of other documents that answer the query as well. `query_id` is the 0-based row of the
+pair, as a string, where the pair does not name one. The document of a pair may differ from the one indexed under its id
+(its documentation removed, say): then it is a document of its own.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ __all__ = [
 # Text and language ("" if unknown) in, the data flow out.
 FindGraph = Callable[[str, str], Graph]
 
-# 1: first.
-CACHE_FORMAT = 1
+# 1: first; 2: `also`.
+CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class TrainingSet:
         document_hash: [N] uint64 of the document text: equal texts are duplicates.
         identity: [N] int32, the same number for documents of the same id.
         repository: [N] int32, a number a repository.
+        also: [K, 2] int32, rows of queries and the `identity` of a document that answers beside the positive.
         query_ids: The id of each query.
         document_ids: The id of each document; a positive that differs from the indexed text repeats its id.
         graphs: The data flow of each document, for GraphCodeBERT; None for every other model.
@@ -68,6 +70,7 @@ class TrainingSet:
     document_hash: np.ndarray
     identity: np.ndarray
     repository: np.ndarray
+    also: np.ndarray
     query_ids: list[str]
     document_ids: list[str]
     graphs: GraphTable | None = None
@@ -207,6 +210,10 @@ class _Documents:
                 self.graphs.append(self._find_graph(text, language if isinstance(language, str) else ""))
         return row
 
+    def identity_of(self, identifier: str) -> int | None:
+        """The number of an id; None where no document has it."""
+        return self._identities.get(identifier)
+
 
 def _write(folder: Path, pairs: Path, documents: Path | None, query_tokens: TokenWriter, columns: _Documents) -> None:
     """Fills the writers and leaves everything but the tokens in `folder`."""
@@ -217,8 +224,13 @@ def _write(folder: Path, pairs: Path, documents: Path | None, query_tokens: Toke
     query_ids: list[str] = []
     query_hash: list[int] = []
     positive: list[int] = []
+    others: list[tuple[int, str]] = []
     for number, record in iter_json_lines(pairs):
         query = _text(pairs, number, record, "query")
+        also = record.get("also", [])
+        if not isinstance(also, list) or not all(isinstance(name, str) for name in also):
+            raise DataError(f"{pairs}:{number} field 'also' is no list of strings")
+        others += [(len(query_ids), name) for name in also]
         query_ids.append(str(record.get("query_id", len(query_ids))))
         query_hash.append(content_hash(query))
         query_tokens.add(query)
@@ -226,6 +238,7 @@ def _write(folder: Path, pairs: Path, documents: Path | None, query_tokens: Toke
         positive.append(columns.add(*fields, record.get("language")))
     if not positive:
         raise DataError(f"{pairs} holds no pairs")
+    known = [(row, number) for row, name in others if (number := columns.identity_of(name)) is not None]
     np.savez(
         folder / "arrays.npz",
         positive=np.array(positive, np.int32),
@@ -233,6 +246,7 @@ def _write(folder: Path, pairs: Path, documents: Path | None, query_tokens: Toke
         document_hash=np.array(columns.hashes, np.uint64),
         identity=np.array(columns.identity, np.int32),
         repository=np.array(columns.repository, np.int32),
+        also=np.array(known, np.int32).reshape(-1, 2),
     )
     if columns.graphs:
         GraphTable.of(columns.graphs).save(folder / "graphs.npz")

@@ -352,6 +352,7 @@ class _Miner:
                         "kind": query.kind,
                         "document_id": self._id(target),
                         "query_id": query_id,
+                        "also": [self._id(name) for name in query.targets if name != target],
                     },
                 )
                 split.write("ranking", {"query_id": query_id} | ranking)

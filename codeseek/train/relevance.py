@@ -12,9 +12,10 @@ __all__ = ["Relevance"]
 class Relevance:
     """Answers whether a document is as relevant to a query as the query's own positive.
 
-    Relevant are the positive, the positives of every other query with the same text, and whatever shares its id or its
-    text with one of them. The released code of R2PS skips this when its lambda is 0 (its window then begins with rank
-    1, where the positive mostly stands, so the positive is trained against itself); here it holds always.
+    Relevant are the positive, what the pair names beside it, the same of every other query with the same text, and
+    whatever shares its id or its text with a positive. The released code of R2PS skips this when its lambda is 0 (its
+    window then begins with rank 1, where the positive mostly stands, so the positive is trained against itself); here
+    it holds always.
     """
 
     def __init__(self, training: TrainingSet) -> None:
@@ -24,7 +25,9 @@ class Relevance:
         positive = training.positive
         queries = np.arange(len(training))
         self._texts = np.unique(self._text_keys(queries, positive))
-        self._ids = np.unique(self._id_keys(queries, positive))
+        rows, identities = training.also.T
+        others = _mix(self._query_hash[rows], identities.astype(np.uint64))
+        self._ids = np.unique(np.concatenate([self._id_keys(queries, positive), others]))
 
     def __call__(self, queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
         """Broadcasts rows of queries against rows of documents; a document of -1 is never relevant.

@@ -26,6 +26,7 @@ def random_set(random: np.random.Generator, queries: int, documents: int) -> Tra
         document_hash=random.integers(0, documents, documents).astype(np.uint64),
         identity=np.arange(documents, dtype=np.int32),
         repository=random.integers(0, 3, documents).astype(np.int32),
+        also=np.zeros((0, 2), np.int32),
         query_ids=[str(row) for row in range(queries)],
         document_ids=[str(row) for row in range(documents)],
     )

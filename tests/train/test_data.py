@@ -64,6 +64,15 @@ def test_a_pair_whose_text_differs_from_the_index_is_a_document_of_its_own(tmp_p
     assert training.query_ids == ["0", "1"]
 
 
+def test_what_else_answers_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    also = PAIR.replace('"document_id"', '"also": ["d2", "nowhere"], "document_id"')
+    (tmp_path / "pairs.jsonl").write_text(PAIR + "\n" + also + "\n")
+    documents = tmp_path / "documents.jsonl"
+    documents.write_text("".join(f'{{"document_id": "d{n}", "repository": "r", "text": "{n}"}}\n' for n in (1, 2)))
+    training = load(tmp_path, documents)
+    assert training.also.tolist() == [[1, training.identity[training.document_ids.index("d2")]]]
+
+
 def test_a_second_load_maps_what_the_first_one_left(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(PAIR)
     first = load(tmp_path)
@@ -80,6 +89,7 @@ def test_a_second_load_maps_what_the_first_one_left(tmp_path: Path) -> None:
     [
         ('{"query": 3}', r"pairs.jsonl:1 field 'query' holds int, wanted a string"),
         (PAIR.replace('"document_id": "d1"', '"x": 0'), r"field 'document_id' holds nothing"),
+        (PAIR.replace('"document_id"', '"also": "d2", "document_id"'), r"pairs.jsonl:1 field 'also' is no list"),
         ("[1]", r"pairs.jsonl:1 holds list, wanted an object"),
         ("{", r"pairs.jsonl:1 is no JSON"),
         ("\n", r"holds no pairs"),

@@ -157,6 +157,13 @@ def test_written_questions_become_pairs_beside_what_is_mined(roots: list[Path], 
         ("question", "where things are put"),
     ]
     assert all(f"def {function}(" in pair["document"] for pair in pairs[:3])
+    chunks = [
+        one["document_id"]
+        for one in read(tmp_path / "out/train/documents.jsonl")
+        if f"src/{name}:" in one["document_id"]
+    ]
+    assert {pairs[2]["document_id"], *pairs[2]["also"]} == set(chunks)  # all of the file answers
+    assert len(pairs[2]["also"]) == len(chunks) - 1
     assert len(pairs) == 3 + 2
     assert report.rejected["no code at a question's lines"] == 1
 

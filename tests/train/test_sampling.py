@@ -37,6 +37,7 @@ def make_set(
         document_hash=np.array(texts, np.uint64),
         identity=np.arange(count, dtype=np.int32),
         repository=np.array(repository or [0] * count, np.int32),
+        also=np.zeros((0, 2), np.int32),
         query_ids=[str(row) for row in range(len(positive))],
         document_ids=[str(row) for row in range(count)],
     )
@@ -63,6 +64,9 @@ def test_relevance_covers_positive_duplicate_same_id_and_the_same_question() -> 
         [False, True, True, False, True, True, False],
         [False, False, False, True, False, False, False],
     ]
+    named = replace(training, also=np.array([[1, 5]], np.int32))
+    found = Relevance(named)(np.arange(3)[:, None], np.array([[5]]))
+    assert found.tolist() == [[True], [True], [False]]  # by the query's text
 
 
 def test_contiguous_window_skips_what_is_relevant_even_at_lambda_0() -> None:
