@@ -56,6 +56,7 @@ from codeseek.cli.train_setup import (
     print_line,
     read_data,
     read_development,
+    read_loop,
     read_trunk,
     read_window,
     wants_bf16,
@@ -162,9 +163,9 @@ def cross(
     save_minutes: SaveMinutesOption = 10.0,
 ) -> int:
     """Train the cross-encoder: softmax cross-entropy over one positive and M negatives."""
+    typed = locals()
     from codeseek.cli.choices import parse_choice
     from codeseek.train.jobs import train_cross
-    from codeseek.train.loop import LoopOptions
     from codeseek.train.objectives import CrossOptions
     from codeseek.train.plans import CrossJob, Source
 
@@ -174,21 +175,7 @@ def cross(
         data=read_data(pairs, documents, ranking, ranking_depth, teacher, query_tokens, document_tokens),
         development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
         trunk=read_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
-        loop=LoopOptions(
-            batch=batch,
-            accumulate=accumulate,
-            epochs=epochs,
-            max_steps=max_steps,
-            max_minutes=max_minutes,
-            learning_rate=learning_rate,
-            head_factor=head_factor,
-            warmup=warmup,
-            seed=seed,
-            alike=alike,
-            log_every=log_every,
-            save_minutes=save_minutes,
-            evaluate_every=evaluate_every,
-        ),
+        loop=read_loop(typed),
         window=read_window(lambda_, window, absolute_margin, relative_margin),
         device=device,
         threads=threads,
@@ -271,9 +258,9 @@ def dual(
     save_minutes: SaveMinutesOption = 10.0,
 ) -> int:
     """Train the dual-encoder: in-batch contrastive loss in both directions."""
+    typed = locals()
     from codeseek.cli.choices import parse_choice
     from codeseek.train.jobs import train_dual
-    from codeseek.train.loop import LoopOptions
     from codeseek.train.objectives import DualOptions
     from codeseek.train.plans import DualJob
 
@@ -283,20 +270,7 @@ def dual(
         data=read_data(pairs, documents, ranking, ranking_depth, None, query_tokens, document_tokens),
         development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
         trunk=read_trunk(model, layers, attention, dropout, freeze_tokens, freeze_layers),
-        loop=LoopOptions(
-            batch=batch,
-            accumulate=accumulate,
-            epochs=epochs,
-            max_steps=max_steps,
-            max_minutes=max_minutes,
-            learning_rate=learning_rate,
-            warmup=warmup,
-            seed=seed,
-            alike=alike,
-            log_every=log_every,
-            save_minutes=save_minutes,
-            evaluate_every=evaluate_every,
-        ),
+        loop=read_loop(typed),
         window=read_window(lambda_, window, absolute_margin, relative_margin),
         device=device,
         threads=threads,
@@ -357,8 +331,8 @@ def documents(
     save_minutes: SaveMinutesOption = 10.0,
 ) -> int:
     """Train some layers of a dual-encoder to encode documents as all of them do."""
+    typed = locals()
     from codeseek.train.jobs import train_documents
-    from codeseek.train.loop import LoopOptions
     from codeseek.train.objectives import DistilOptions
     from codeseek.train.plans import DocumentsJob
 
@@ -368,20 +342,7 @@ def documents(
         data=read_data(pairs, documents, None, 50, None, query_tokens, document_tokens),
         development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
         trunk=read_trunk(model, layers, attention, 0.0, freeze_tokens, 0),
-        loop=LoopOptions(
-            batch=batch,
-            accumulate=accumulate,
-            epochs=epochs,
-            max_steps=max_steps,
-            max_minutes=max_minutes,
-            learning_rate=learning_rate,
-            warmup=warmup,
-            seed=seed,
-            alike=alike,
-            log_every=log_every,
-            save_minutes=save_minutes,
-            evaluate_every=evaluate_every,
-        ),
+        loop=read_loop(typed),
         device=device,
         threads=threads,
         budget_tokens=pass_tokens,
@@ -437,8 +398,8 @@ def queries(
     save_minutes: SaveMinutesOption = 10.0,
 ) -> int:
     """Train a dual-encoder's queries for the vectors that its documents have."""
+    typed = locals()
     from codeseek.train.jobs import train_queries
-    from codeseek.train.loop import LoopOptions
     from codeseek.train.objectives import QueriesOptions
     from codeseek.train.plans import QueriesJob
 
@@ -448,20 +409,7 @@ def queries(
         data=read_data(pairs, documents, None, 50, None, query_tokens, document_tokens),
         development=read_development(dev_pairs, dev_documents, dev_ranking, dev_queries, dev_depth),
         trunk=read_trunk(model, "", attention, dropout, freeze_tokens, freeze_layers),
-        loop=LoopOptions(
-            batch=batch,
-            accumulate=accumulate,
-            epochs=epochs,
-            max_steps=max_steps,
-            max_minutes=max_minutes,
-            learning_rate=learning_rate,
-            warmup=warmup,
-            seed=seed,
-            alike=alike,
-            log_every=log_every,
-            save_minutes=save_minutes,
-            evaluate_every=evaluate_every,
-        ),
+        loop=read_loop(typed),
         device=device,
         threads=threads,
         budget_tokens=pass_tokens,

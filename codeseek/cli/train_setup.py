@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def read_development(pairs: Path | None, documents: Path | None, ranking: Path |
     if pairs is None or ranking is None:
         raise UsageError("development needs pairs and a first stage", hint="give both --dev-pairs and --dev-ranking")
     return Development(pairs, documents, ranking, queries, depth)
+
+
+def read_loop(typed: Mapping[str, Any]) -> Any:
+    """The options of the loop among all that a command takes: they bear its names."""
+    from codeseek.train.loop import LoopOptions
+
+    return LoopOptions(**{one.name: typed[one.name] for one in fields(LoopOptions) if one.name in typed})
 
 
 def read_window(lambda_: float, size: int, absolute: float | None, relative: float | None) -> Any:

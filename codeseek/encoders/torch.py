@@ -117,7 +117,7 @@ class TorchModel:
 
 
 def load_shipped(folder: Path, key: str, part: Part, device: str) -> TorchModel:
-    """Loads `encoder` or `ranker` of a folder in our format from its int8 weights.
+    """Loads a part (of `folder.PARTS`) of a folder in our format from its int8 weights.
 
     Raises:
         ModelError: If the weights do not fit the configuration.

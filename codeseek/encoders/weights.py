@@ -87,10 +87,10 @@ def dequantised_state(folder: Path, part: str) -> tuple[dict[str, np.ndarray], d
 
     Args:
         folder: In the format of `folder.py`.
-        part: `encoder` or `ranker`.
+        part: Of `folder.PARTS`.
 
     Returns:
-        The trunk's state, and the head's (empty for the encoder).
+        The trunk's state, and the head's (empty for an encoder).
     """
     words = load_tensors(folder / EMBEDDINGS_NAME)
     stored = load_tensors(folder / f"{part}.safetensors")

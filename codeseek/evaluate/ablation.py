@@ -217,7 +217,7 @@ def _loop(batch: int, minutes: float, options: AblationOptions) -> Any:
 
 def _data(base: Path, out: Path, ranking: Path | None = None, depth: int = 1) -> tuple[Any, int]:
     """What the trainer reads, cut so that it fits the model, and the most tokens of one input."""
-    from codeseek.train.jobs import Data
+    from codeseek.train.plans import Data
 
     try:
         positions = int(json.loads((base / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"])
@@ -244,9 +244,10 @@ def _is_complete(folder: Path) -> bool:
 def _train_dual(
     base: Path, out: Path, documents: int, options: AblationOptions, minutes: float, report: Callable[[str], None]
 ) -> None:
-    from codeseek.train.jobs import DualJob, train_dual
+    from codeseek.train.jobs import train_dual
     from codeseek.train.models import bf16_is_faster
     from codeseek.train.objectives import DualOptions
+    from codeseek.train.plans import DualJob
 
     if _is_complete(out / "dual"):
         return
@@ -271,9 +272,10 @@ def _train_cross(
     minutes: float,
     report: Callable[[str], None],
 ) -> None:
-    from codeseek.train.jobs import CrossJob, Source, train_cross
+    from codeseek.train.jobs import train_cross
     from codeseek.train.models import bf16_is_faster
     from codeseek.train.objectives import CrossOptions
+    from codeseek.train.plans import CrossJob, Source
     from codeseek.train.sampling import WindowSettings
 
     if _is_complete(out / _slug(plan)):

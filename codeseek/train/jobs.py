@@ -30,17 +30,7 @@ from codeseek.train.inputs import Assembler
 from codeseek.train.loop import Trainer
 from codeseek.train.models import CrossEncoder, DualEncoder, TrunkOptions, load_trunk, torch
 from codeseek.train.objectives import Objective
-from codeseek.train.plans import (
-    CrossJob,
-    Data,
-    Development,
-    DocumentsJob,
-    DualJob,
-    Job,
-    QueriesJob,
-    Source,
-    flat_record,
-)
+from codeseek.train.plans import CrossJob, DocumentsJob, DualJob, Job, QueriesJob, flat_record
 from codeseek.train.queries import QueriesObjective
 from codeseek.train.rankings import TeacherScores, load_ranking
 from codeseek.train.sampling import RandomNegatives
@@ -53,21 +43,9 @@ from codeseek.train.settings import (
     set_up,
     single_max_tokens,
 )
-from codeseek.train.world import close_world, open_world
+from codeseek.train.world import World, close_world, open_world
 
-__all__ = [
-    "CrossJob",
-    "Data",
-    "Development",
-    "DocumentsJob",
-    "DualJob",
-    "QueriesJob",
-    "Source",
-    "train_cross",
-    "train_documents",
-    "train_dual",
-    "train_queries",
-]
+__all__ = ["train_cross", "train_documents", "train_dual", "train_queries"]
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -167,17 +145,7 @@ def train_documents(
         raise UsageError("an encoder of documents is made of some of the layers", hint="--layers N")
     world = open_world(resolve_device(job.device))
     try:
-        if world.size > 1:
-            raise UsageError(f"an encoder of documents is trained by one process, not {world.size}")
-        description = load_description(job.model)
-        if description.data_flow:
-            raise UsageError(f"{job.model} reads data flow, which an encoder of documents cannot be taught")
-        setting, pooling = set_up(job, world), description.pooling
-        model = DualEncoder(setting.trunk, pooling=pooling)
-        model.to(setting.device)
-        teacher = DualEncoder(load_trunk(job.model, TrunkOptions(attention=job.trunk.attention)), pooling=pooling)
-        teacher.to(setting.device)
-        feeding = _feeding(job, setting, "dual-encoder", pooling, single_max_tokens(job, setting.frame))
+        setting, model, teacher, feeding = _half(job, world, "documents")
         source = RandomNegatives(setting.training, setting.relevance, same_repository=True)
         objective = DistilObjective(
             model, teacher, _assembler(setting, feeding), setting.relevance, source, job.options
@@ -204,20 +172,11 @@ def train_queries(
     """
     world = open_world(resolve_device(job.device))
     try:
-        if world.size > 1:
-            raise UsageError(f"an encoder of queries is trained by one process, not {world.size}")
-        description = load_description(job.model)
-        if description.data_flow:
-            raise UsageError(f"{job.model} reads data flow, without which its documents cannot be encoded")
-        setting, pooling = set_up(job, world), description.pooling
-        model = DualEncoder(setting.trunk, pooling=pooling)
-        model.to(setting.device)
-        teacher = DualEncoder(load_trunk(job.model, TrunkOptions(attention=job.trunk.attention)), pooling=pooling)
-        teacher.to(setting.device).eval()
-        feeding = _feeding(job, setting, "dual-encoder", pooling, single_max_tokens(job, setting.frame))
+        setting, model, teacher, feeding = _half(job, world, "queries")
         assembler = _assembler(setting, feeding)
         everything = replace(assembler, budget_tokens=EVALUATION_BUDGET * setting.budget_tokens)
         rows = np.arange(len(setting.training.documents))
+        report({"documents_to_encode": len(rows)})  # which is silent, and may take as long as the run
         vectors = run_passes(teacher, everything.documents(rows), job.options.bf16)
         objective = QueriesObjective(model, vectors, assembler, setting.relevance, job.options)
 
@@ -242,6 +201,20 @@ def train_queries(
         return _run(job, setting, objective, model, save, scorer, feeding, {}, resume, report, on_trainer)
     finally:
         close_world(world)
+
+
+def _half(job: Job, world: World, half: str) -> tuple[Setting, DualEncoder, DualEncoder, Feeding]:
+    """What training one half of a dual-encoder needs: the setting, what is trained, the whole as it is, the feeding."""
+    if world.size > 1:
+        raise UsageError(f"an encoder of {half} is trained by one process, not {world.size}")
+    description = load_description(job.model)
+    if description.data_flow:
+        raise UsageError(f"{job.model} reads data flow, which an encoder of {half} cannot be taught")
+    setting, pooling = set_up(job, world), description.pooling
+    model = DualEncoder(setting.trunk, pooling=pooling)
+    whole = DualEncoder(load_trunk(job.model, TrunkOptions(attention=job.trunk.attention)), pooling=pooling)
+    feeding = _feeding(job, setting, "dual-encoder", pooling, single_max_tokens(job, setting.frame))
+    return setting, model.to(setting.device), whole.to(setting.device).eval(), feeding
 
 
 def _feeding(job: Job, setting: Setting, kind: str, pooling: str, max_tokens: int, head: str = "") -> Feeding:

@@ -157,15 +157,22 @@ def test_written_questions_become_pairs_beside_what_is_mined(roots: list[Path], 
         ("question", "where things are put"),
     ]
     assert all(f"def {function}(" in pair["document"] for pair in pairs[:3])
-    chunks = [
-        one["document_id"]
-        for one in read(tmp_path / "out/train/documents.jsonl")
-        if f"src/{name}:" in one["document_id"]
-    ]
-    assert {pairs[2]["document_id"], *pairs[2]["also"]} == set(chunks)  # all of the file answers
-    assert len(pairs[2]["also"]) == len(chunks) - 1
     assert len(pairs) == 3 + 2
     assert report.rejected["no code at a question's lines"] == 1
+
+
+def test_a_pair_names_what_else_answers(roots: list[Path], tmp_path: Path) -> None:
+    first, second = sorted(f"src/{path.name}" for path in (roots[0] / "src").iterdir())[:2]
+    line = ("Someone+project0", "src", "semantic", f"{first}|{second}", "where things are put")
+    file = write_questions(tmp_path / "components.tsv", line)
+    options = MiningOptions(dev_share=0.0, max_pairs=2)
+    questions = load_questions([file])
+    mine_repositories(roots[:1], tmp_path / "out", WordEncoder(), options, load_exclusions(), questions=questions)
+    pair, *others = read(tmp_path / "out/train/pairs.jsonl")
+    answers = [pair["document_id"], *pair["also"]]
+    assert {name.split(":")[1] for name in answers} == {first, second}
+    assert len(set(answers)) == len(answers)
+    assert all(other["also"] == [] for other in others)
 
 
 def test_a_question_takes_the_definition_that_its_lines_are_about(tmp_path: Path) -> None:
