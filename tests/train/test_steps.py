@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 
 from codeseek.encoders.feeding import Feeding  # noqa: E402
+from codeseek.train import models  # noqa: E402
 from codeseek.train.cross import CrossObjective  # noqa: E402
 from codeseek.train.data import TrainingSet, load_training_set  # noqa: E402
 from codeseek.train.dual import DualObjective  # noqa: E402
@@ -206,6 +207,14 @@ def test_a_node_of_the_data_flow_reads_as_the_mean_of_its_tokens(checkpoint: Cal
     assert torch.allclose(seen["inputs_embeds"][0, 6], words[52], atol=1e-6)
     assert torch.equal(seen["inputs_embeds"][0, 1], words[50])
     assert seen["position_ids"][0].tolist() == [2, 3, 4, 5, 6, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("seconds", "faster"), [(0.5, True), (0.9, False), (2.0, False)])
+def test_bfloat16_pays_on_a_cpu_that_multiplies_faster_with_it(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, faster: bool
+) -> None:
+    monkeypatch.setattr(models, "_product_s", lambda dtype: seconds if dtype == torch.bfloat16 else 1.0)
+    assert models.bf16_is_faster("cpu") is faster
 
 
 def test_layers_can_be_chosen_and_frozen(checkpoint: Callable[[str], Path]) -> None:
