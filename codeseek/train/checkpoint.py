@@ -31,6 +31,7 @@ FREE_OPTIONS = frozenset(
         "save_minutes",
         "evaluate_every",
         "device",
+        "bf16",
         "cache_dir",
         "development",
         "budget_tokens",

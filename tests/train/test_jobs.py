@@ -190,6 +190,8 @@ def test_a_run_is_neither_overwritten_nor_continued_with_other_options(
     assert "--resume" in caught.value.hint
     with pytest.raises(UsageError, match=r"began with loop.learning_rate = 0.003, it cannot go on with 1.0"):
         run(replace(job, loop=replace(job.loop, learning_rate=1.0)), resume=True)
+    elsewhere = replace(job, options=replace(job.options, bf16=True))  # which `--precision auto` measures
+    assert len(losses(run(elsewhere, resume=True))) == 1
     with pytest.raises(DataError, match="cannot read a checkpoint"):
         run(replace(job, out=corpus / "nothing"), resume=True)
 
