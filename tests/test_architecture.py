@@ -43,6 +43,7 @@ LAYERS: list[tuple[set[str], set[str]]] = [
 EXCEPTIONS = {
     ("retrievers", "chunkers"): "queries are split into words exactly as documents are",
     ("retrievers", "stores"): "a retriever reads the snapshot that it was made for",
+    ("encoders", "chunkers"): "a passage is chosen by words of the query, as the lexical index knows them",
     ("rankers", "encoders"): "a ranker opens the same model folders, and runs in the same runtimes",
     ("stores", "indexes"): "a snapshot hands out the search structures of the state that it holds",
 }

@@ -25,9 +25,11 @@ __all__ = [
     "split_identifier",
 ]
 
-# Models read at most 192 tokens, the shipped ones 126; code runs at three to five characters a token once its blanks
+# Encoders read at most 192 tokens, the shipped one 126; code runs at three to five characters a token once its blanks
 # are collapsed, so that more characters would only be cut off by the tokenizer.
 ENCODER_MAX_CHARS = 900
+# Rankers may choose what they read by the query (`encoders/passages.py`): a whole chunk with names and documentation.
+RANKER_MAX_CHARS = 3_000
 # Prose, tests, examples and vendored code are half of what there is to encode, and seldom the answer: how they begin is
 # enough, some 62 tokens (benchmarks/LOG.md).
 ASIDE_MAX_CHARS = 200
@@ -56,26 +58,29 @@ def encoder_text(chunk: Chunk) -> str:
     Returns:
         At most `ENCODER_MAX_CHARS` characters, `ASIDE_MAX_CHARS` of what is aside.
     """
-    return _text(chunk)[: _encoder_max_chars(chunk.kind, chunk.path)]
+    return _cut_for_encoder(_text(chunk), chunk.kind, chunk.path)
 
 
 def ranker_text(chunk: Chunk) -> str:
-    """What the cross-encoder reads: the words of the path, then the text of `encoder_text`, uncut where it is aside.
+    """What the cross-encoder reads: the words of the path, then the text of `encoder_text`, uncut.
 
     Returns:
-        At most `PATH_MAX_CHARS` + 1 + `ENCODER_MAX_CHARS` characters.
+        At most `PATH_MAX_CHARS` + 1 + `RANKER_MAX_CHARS` characters.
     """
     return f"{_path_words(chunk.path)}\n{_text(chunk)}"
 
 
 def encoder_part(document: str, kind: Kind, path: str) -> str:
     """What the dual-encoder reads, given what the cross-encoder does of the same chunk; a path's words are one line."""
-    return document.partition("\n")[2][: _encoder_max_chars(kind, path)]
+    return _cut_for_encoder(document.partition("\n")[2], kind, path)
 
 
-def _encoder_max_chars(kind: Kind, path: str) -> int:
+def _cut_for_encoder(text: str, kind: Kind, path: str) -> str:
     test, example, legacy, _ = path_flags(path)
-    return ASIDE_MAX_CHARS if kind is Kind.TEXT or test or example or legacy else ENCODER_MAX_CHARS
+    if kind is Kind.TEXT or test or example or legacy:
+        return text[:ASIDE_MAX_CHARS]
+    # A line's end at the cut says nothing, and vectors are kept by content: it never was part of it.
+    return text[:ENCODER_MAX_CHARS].removesuffix("\n")
 
 
 @lru_cache(maxsize=1)  # both models' texts of one chunk are built in turn
@@ -91,14 +96,14 @@ def _text(chunk: Chunk) -> str:
     if chunk.part and chunk.signature:
         # The first part begins with its signature anyway.
         lines.append(chunk.signature[:SIGNATURE_MAX_CHARS])
-    budget = ENCODER_MAX_CHARS - sum(map(len, lines)) - len(lines)
+    budget = RANKER_MAX_CHARS - sum(map(len, lines)) - len(lines)
     for line in _code_lines(chunk):
         if budget <= 0:
             break
         line = " ".join(line.split())
         lines.append(line)
         budget -= len(line) + 1
-    return "\n".join(lines)[:ENCODER_MAX_CHARS]
+    return "\n".join(lines)[:RANKER_MAX_CHARS]
 
 
 def split_identifier(text: str) -> list[str]:

@@ -148,6 +148,13 @@ def cross(
     max_tokens: Annotated[
         int, typer.Option("--max-tokens", metavar="N", min=8, help="Tokens of a pair, special ones counted.")
     ] = 192,
+    passages: Annotated[
+        bool | None,
+        typer.Option(
+            "--passages/--no-passages",
+            help="Of a long document, read what shares words with the query; on, unless it reads data flow.",
+        ),
+    ] = None,
     pass_tokens: BudgetOption = 0,
     dropout: DropoutOption = 0.0,
     attention: AttentionOption = "sdpa",
@@ -188,6 +195,7 @@ def cross(
         random_share=random_share,
         bounded=bounded,
         max_tokens=max_tokens,
+        passages=not data_flow if passages is None else passages,
         options=CrossOptions(
             negatives=negatives,
             temperature=temperature,

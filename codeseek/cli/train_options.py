@@ -54,7 +54,7 @@ WarmupOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of everything drawn at random.")]
 QueryTokensOption = Annotated[int, typer.Option("--query-tokens", metavar="N", min=1, help="Tokens kept of a query.")]
 DocumentTokensOption = Annotated[
-    int, typer.Option("--document-tokens", metavar="N", min=1, help="Tokens kept of a document.")
+    int, typer.Option("--document-tokens", metavar="N", min=1, help="Tokens read of a document.")
 ]
 BudgetOption = Annotated[
     int,

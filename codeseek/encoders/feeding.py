@@ -6,14 +6,23 @@ Training writes these facts into the model's folder (`codeseek.json`), so that s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from codeseek.errors import ModelError
 
-__all__ = ["Batch", "Feeding", "frame_pairs", "frame_texts", "iter_batches", "parse_feeding"]
+__all__ = [
+    "Batch",
+    "Feeding",
+    "document_room",
+    "feeding_record",
+    "frame_pairs",
+    "frame_texts",
+    "iter_batches",
+    "parse_feeding",
+]
 
 POOLINGS = ("mean", "cls")
 HEADS = ("", "dense-tanh-linear", "dense-tanh-linear-tanh")
@@ -37,6 +46,7 @@ class Feeding:
         pad: Fills a row up.
         query_prompt: Put before each query, as models trained with instructions want it.
         document_prompt: The same for documents.
+        passages: A pair's document is not cut at its beginning but to what suits the query (`passages.Passages`).
     """
 
     kind: str
@@ -52,6 +62,7 @@ class Feeding:
     pad: int = 0
     query_prompt: str = ""
     document_prompt: str = ""
+    passages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,8 @@ def parse_feeding(record: Mapping[str, Any], place: str) -> Feeding:
         has_room = 0 < feeding.query_max_tokens and 0 < feeding.document_max_tokens and frame < feeding.max_tokens
     except TypeError as error:
         raise ModelError(f"cannot read {place}: {error}") from error
+    if not isinstance(feeding.passages, bool):
+        raise ModelError(f"cannot read {place}: passages {feeding.passages!r} is neither true nor false")
     if feeding.pooling not in POOLINGS:
         raise ModelError(f"cannot read {place}: pooling {feeding.pooling!r} is none of {', '.join(POOLINGS)}")
     if feeding.head not in HEADS:
@@ -98,6 +111,24 @@ def parse_feeding(record: Mapping[str, Any], place: str) -> Feeding:
     if not has_room:
         raise ModelError(f"cannot read {place}: {feeding.max_tokens} tokens leave no room for a text")
     return feeding
+
+
+def feeding_record(feeding: Feeding) -> dict[str, Any]:
+    """What a model's folder says of its feeding, as `parse_feeding` reads it.
+
+    Models are named by a hash of it, and vectors by their model: a field that came later is left out where it says
+    what was so before.
+    """
+    record = asdict(feeding)
+    if not feeding.passages:
+        del record["passages"]
+    return record
+
+
+def document_room(feeding: Feeding, query_tokens: int) -> int:
+    """Tokens of a document that fit beside a query of so many."""
+    frame = len(feeding.prefix) + len(feeding.between) + len(feeding.suffix)
+    return max(0, min(feeding.document_max_tokens, feeding.max_tokens - frame - query_tokens))
 
 
 def frame_texts(feeding: Feeding, texts: Sequence[Sequence[int]]) -> list[list[int]]:

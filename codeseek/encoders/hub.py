@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeseek.encoders.feeding import Feeding, parse_feeding
+from codeseek.encoders.feeding import Feeding, feeding_record, parse_feeding
 from codeseek.encoders.weights import check_safetensors
 from codeseek.errors import ModelError
 
@@ -196,7 +196,7 @@ def _sentence_pooling(folder: Path, path: str) -> str:
 
 
 def _name(folder: Path, feeding: Feeding) -> str:
-    digest = hashlib.sha256(json.dumps(asdict(feeding), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(feeding_record(feeding), sort_keys=True).encode())
     for name in ("config.json", WEIGHTS_NAME, HEAD_NAME, "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"):
         if (folder / name).is_file():
             with (folder / name).open("rb") as file:

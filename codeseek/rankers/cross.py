@@ -9,15 +9,39 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codeseek.encoders.dual import Runtime
-from codeseek.encoders.feeding import Feeding, frame_pairs, iter_batches
+from codeseek.encoders.feeding import Feeding, document_room, frame_pairs, iter_batches
 from codeseek.encoders.folder import Part, default_folder, is_shipped, open_folder
+from codeseek.encoders.passages import SOURCE_MAX_TOKENS, Passages
 from codeseek.encoders.tokens import load_tokenizer, token_ids
 from codeseek.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["CrossEncoder", "load_cross", "ranker_part"]
+__all__ = ["CrossEncoder", "PairReader", "load_cross", "ranker_part"]
+
+
+class PairReader:
+    """Makes rows of token ids of a query and documents."""
+
+    def __init__(self, feeding: Feeding, tokenizer: Tokenizer) -> None:
+        self._feeding = feeding
+        self._tokenizer = tokenizer
+        self._passages = Passages(tokenizer.id_to_token) if feeding.passages else None
+
+    def rows(self, query: str, documents: Sequence[str]) -> tuple[list[list[int]], int]:
+        """Returns the framed rows and the position where the documents begin."""
+        feeding = self._feeding
+        (query_ids,) = token_ids(self._tokenizer, [feeding.query_prompt + query], feeding.query_max_tokens)
+        texts = [feeding.document_prompt + document for document in documents] if feeding.document_prompt else documents
+        most = feeding.document_max_tokens
+        if self._passages:
+            most = max(most, SOURCE_MAX_TOKENS)
+        ids: Sequence[Sequence[int]] = token_ids(self._tokenizer, texts, most)
+        if self._passages:
+            room = document_room(feeding, len(query_ids))
+            ids = [self._passages.cut(query_ids, document, room) for document in ids]
+        return frame_pairs(feeding, query_ids, ids)
 
 
 class CrossEncoder:
@@ -26,17 +50,14 @@ class CrossEncoder:
     def __init__(self, name: str, feeding: Feeding, tokenizer: Tokenizer, runtime: Runtime) -> None:
         self.name = name
         self._feeding = feeding
-        self._tokenizer = tokenizer
+        self._reader = PairReader(feeding, tokenizer)
         self._runtime = runtime
 
     def rank(self, query: str, documents: Sequence[str]) -> np.ndarray:
         """Returns [N] float32, one logit a document, in the order given; a logit does not depend on the others."""
-        feeding = self._feeding
         scores = np.empty(len(documents), np.float32)
-        (query_ids,) = token_ids(self._tokenizer, [feeding.query_prompt + query], feeding.query_max_tokens)
-        texts = [feeding.document_prompt + document for document in documents] if feeding.document_prompt else documents
-        rows, start = frame_pairs(feeding, query_ids, token_ids(self._tokenizer, texts, feeding.document_max_tokens))
-        for batch, found in self._runtime.run_all(iter_batches(feeding, rows, start, *self._runtime.limits)):
+        rows, start = self._reader.rows(query, documents)
+        for batch, found in self._runtime.run_all(iter_batches(self._feeding, rows, start, *self._runtime.limits)):
             scores[batch.rows] = found
         return scores
 

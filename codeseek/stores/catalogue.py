@@ -37,7 +37,9 @@ __all__ = [
 APPLICATION_ID = 0x636F7365  # "cose", so that `file` and we can tell the database from another
 # Bump when an older version would read the file wrongly, or when chunks, terms or keys of the same source change.
 #   1  first format
-FORMAT = 2
+#   2  the encoder reads 200 characters of what is aside
+#   3  what the ranker reads is kept uncut
+FORMAT = 3
 
 # The code of a kind is its place here, and is on disk: append only.
 KINDS: tuple[Kind, ...] = (

@@ -20,7 +20,8 @@ from codeseek.train.models import Tensor, nn
 __all__ = ["RunState", "checkpoint_exists", "load_checkpoint", "save_checkpoint"]
 
 # 1: first.
-CHECKPOINT_FORMAT = 1
+# 2: a cross-encoder reads passages unless it is told not to.
+CHECKPOINT_FORMAT = 2
 
 # May differ between a run and its continuation.
 FREE_OPTIONS = frozenset(

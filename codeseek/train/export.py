@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from codeseek.encoders.feeding import Feeding, frame_pairs, frame_texts, iter_batches, parse_feeding
+from codeseek.encoders.feeding import Feeding, feeding_record, frame_texts, iter_batches, parse_feeding
 from codeseek.encoders.folder import CONFIG_NAME, FORMAT, FORMAT_KEY, PARTS, Architecture
 from codeseek.encoders.tokens import TOKENIZER_NAME, load_tokenizer, token_ids
 from codeseek.encoders.weights import EMBEDDINGS_NAME, load_tensors, tensor_ranges
 from codeseek.errors import DataError, FileError, ModelError
+from codeseek.rankers.cross import PairReader
 
 __all__ = ["ExportPart", "export_model"]
 
@@ -168,7 +169,7 @@ def _same_tokenizer(one: Path, other: Path) -> bool:
 
 
 def _part_record(out: Path, name: str, part: ExportPart, architecture: Architecture) -> dict[str, Any]:
-    shape, feeding = asdict(architecture), asdict(part.feeding)
+    shape, feeding = asdict(architecture), feeding_record(part.feeding)
     digest = hashlib.sha256(json.dumps([shape, feeding], sort_keys=True).encode())
     for file in (TOKENIZER_NAME, EMBEDDINGS_NAME, f"{name}.safetensors", f"{name}.onnx"):
         digest.update((out / file).read_bytes())
@@ -307,11 +308,9 @@ def _sample_batches(part: ExportPart) -> Iterable[tuple[np.ndarray, np.ndarray, 
         texts = token_ids(tokenizer, [*map(str, part.samples), *ODD_TEXTS], feeding.max_tokens)
         groups = [(frame_texts(feeding, texts), None)]
     else:
-        groups = []
+        reader = PairReader(feeding, tokenizer)
         odd = zip(ODD_TEXTS, reversed(ODD_TEXTS), strict=True)
-        for query, document in [*part.samples, *odd]:
-            (first,) = token_ids(tokenizer, [query], feeding.query_max_tokens)
-            groups.append(frame_pairs(feeding, first, token_ids(tokenizer, [document], feeding.document_max_tokens)))
+        groups = [reader.rows(query, [document]) for query, document in [*part.samples, *odd]]
     for rows, start in groups:
         for batch in iter_batches(feeding, rows, start, 32, CALIBRATION_BATCH_TOKENS):
             yield batch.ids, batch.types, batch.lengths

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codeseek.encoders.feeding import Feeding
+from codeseek.encoders.feeding import Feeding, document_room
+from codeseek.encoders.passages import Passages
 from codeseek.train.data import TrainingSet
 from codeseek.train.flowgraph import GraphInput, append_nodes, pad_graphs
 
@@ -45,12 +46,14 @@ class Assembler:
         feeding: The special tokens and the longest input.
         budget_tokens: Padded tokens of one forward pass.
         unknown: The token that stands for a node of the data flow.
+        passages: Cuts the documents of pairs for their queries; None to cut them at their beginning.
     """
 
     training: TrainingSet
     feeding: Feeding
     budget_tokens: int
     unknown: int = 0
+    passages: Passages | None = None
 
     def queries(self, rows: np.ndarray) -> list[Padded]:
         """Queries alone."""
@@ -65,9 +68,17 @@ class Assembler:
         framed, starts = frame_pairs(
             self.feeding,
             [self.training.queries[row] for row in queries],
-            [self.training.documents[row] for row in documents],
+            [self._document(query, row) for query, row in zip(queries, documents, strict=True)],
         )
         return self._pad(framed, starts, documents)
+
+    def _document(self, query_row: int, row: int) -> np.ndarray:
+        whole = self.training.documents[row]
+        if self.passages is None:
+            return whole
+        query = self.training.queries[query_row].tolist()  # lists are read faster than mapped arrays
+        room = document_room(self.feeding, len(query))
+        return np.array(self.passages.cut(query, whole.tolist(), room), np.int64)
 
     def _pad(self, framed: list[np.ndarray], starts: list[int] | None, documents: np.ndarray | None) -> list[Padded]:
         flows = None

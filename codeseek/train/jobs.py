@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from codeseek.device import resolve_device
-from codeseek.encoders.feeding import Feeding
+from codeseek.encoders.feeding import Feeding, feeding_record
+from codeseek.encoders.passages import Passages
 from codeseek.errors import FileError, UsageError
 from codeseek.train.cross import CrossObjective
+from codeseek.train.data import TrainingSet
 from codeseek.train.development import (
     DevelopmentPools,
     Scorer,
@@ -71,7 +73,7 @@ def train_cross(
         load_head(model, job.model)
         model.to(setting.device)
         head = "dense-tanh-linear-tanh" if job.bounded else "dense-tanh-linear"
-        feeding = _feeding(job, setting, "cross-encoder", "mean", job.max_tokens, head)
+        feeding = replace(_feeding(job, setting, "cross-encoder", "mean", job.max_tokens, head), passages=job.passages)
         assembler = _assembler(setting, feeding)
         source, facts = cross_source(job, setting)
         teacher = None
@@ -231,11 +233,16 @@ def _feeding(job: Job, setting: Setting, kind: str, pooling: str, max_tokens: in
 
 def _described(feeding: Feeding, job: Job) -> dict[str, Any]:
     """What `codeseek.json` says. A model that wants data flow says so, and readers that cannot give it refuse."""
-    return asdict(feeding) | ({"data_flow": True} if job.data_flow else {})
+    return feeding_record(feeding) | ({"data_flow": True} if job.data_flow else {})
 
 
-def _assembler(setting: Setting, feeding: Feeding) -> Assembler:
-    return Assembler(setting.training, feeding, setting.budget_tokens, setting.tokenizer.unk_token_id or 0)
+def _assembler(setting: Setting, feeding: Feeding, development: TrainingSet | None = None) -> Assembler:
+    """Of the training set, or of one that is judged by, in larger passes."""
+    passages = Passages(setting.tokenizer.convert_ids_to_tokens) if feeding.passages else None
+    training, budget = setting.training, setting.budget_tokens
+    if development is not None:
+        training, budget = development, EVALUATION_BUDGET * budget
+    return Assembler(training, feeding, budget, setting.tokenizer.unk_token_id or 0, passages)
 
 
 def _development(
@@ -246,8 +253,7 @@ def _development(
         return None
     loaded = load_set(job, wanted.pairs, wanted.documents, setting.tokenizer)
     pools = DevelopmentPools(loaded, load_ranking(wanted.ranking, loaded, wanted.depth), wanted.queries, wanted.depth)
-    budget = EVALUATION_BUDGET * setting.budget_tokens
-    score = scorer(Assembler(loaded, feeding, budget, setting.tokenizer.unk_token_id or 0))
+    score = scorer(_assembler(setting, feeding, loaded))
     return lambda: reranking_measures(pools, score)
 
 

@@ -43,7 +43,7 @@ class Data:
     depth: Documents read of each list.
     teacher: A teacher's scores, in a ranking's format.
     query_max_tokens: Tokens kept of a query.
-    document_max_tokens: Tokens kept of a document.
+    document_max_tokens: Tokens read of a document.
     cache_dir: Where tokens are kept; by default beside the pairs.
     """
 
@@ -116,6 +116,7 @@ class CrossJob(Job):
     random_share: Share of the negatives drawn evenly from the query's repository instead.
     bounded: See `models.CrossEncoder`.
     max_tokens: Of a pair, special tokens counted.
+    passages: Cut a longer document to what suits the query, not at its beginning.
     options: See `CrossOptions`.
     """
 
@@ -125,6 +126,7 @@ class CrossJob(Job):
     random_share: float = 0.0
     bounded: bool = False
     max_tokens: int = 192
+    passages: bool = False
     options: CrossOptions = field(default_factory=CrossOptions)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from codeseek.encoders.feeding import Feeding
+from codeseek.encoders.passages import SOURCE_MAX_TOKENS
 from codeseek.errors import UsageError
 from codeseek.train.corpus import rank_corpus
 from codeseek.train.data import TrainingSet, load_training_set
@@ -61,6 +62,8 @@ def set_up(job: Job, world: World) -> Setting:
     if job.data_flow and (trunk.config.model_type != "roberta" or job.trunk.attention != "sdpa"):
         got = f"{trunk.config.model_type} with {job.trunk.attention}"
         raise UsageError(f"data flow is an input of GraphCodeBERT (roberta with sdpa attention), got {got}")
+    if job.data_flow and isinstance(job, CrossJob) and job.passages:
+        raise UsageError("passages have no data flow: its nodes name places of the whole document")
     frame = load_frame(tokenizer, trunk.config.type_vocab_size)
     training = load_set(job, job.data.pairs, job.data.documents, tokenizer)
     budget = job.budget_tokens or PASS_TOKENS.get(device.type, PASS_TOKENS["cpu"])
@@ -71,6 +74,7 @@ def set_up(job: Job, world: World) -> Setting:
 
 def load_set(job: Job, pairs: Path, documents: Path | None, tokenizer: Any) -> TrainingSet:
     data = job.data
+    passages = isinstance(job, CrossJob) and job.passages
     return load_training_set(
         pairs,
         documents,
@@ -78,7 +82,7 @@ def load_set(job: Job, pairs: Path, documents: Path | None, tokenizer: Any) -> T
         tokenizer_name=tokenizer_name(tokenizer),
         vocabulary_size=len(tokenizer),
         query_max_tokens=data.query_max_tokens,
-        document_max_tokens=data.document_max_tokens,
+        document_max_tokens=max(data.document_max_tokens, SOURCE_MAX_TOKENS if passages else 0),
         cache_dir=data.cache_dir or pairs.parent / "token_cache",
         find_graph=graph_finder(load_offsets(tokenizer), data.document_max_tokens) if job.data_flow else None,
     )
@@ -118,7 +122,8 @@ def _dual_ranking(job: CrossJob, setting: Setting, folder: Path) -> Ranking:
     trunk = load_trunk(folder, TrunkOptions(attention=job.trunk.attention))
     tokenizer = load_tokenizer(folder)
     description = load_description(folder)
-    training = load_set(replace(job, data_flow=description.data_flow), job.data.pairs, job.data.documents, tokenizer)
+    own = replace(job, data_flow=description.data_flow, passages=False)
+    training = load_set(own, job.data.pairs, job.data.documents, tokenizer)
     frame = load_frame(tokenizer, trunk.config.type_vocab_size)
     feeding = Feeding(
         kind="dual-encoder",

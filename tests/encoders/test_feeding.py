@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from fakes.tiny_models import CLS, SEP, feeding_record
+from fakes import tiny_models
+from fakes.tiny_models import CLS, SEP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeseek.encoders.feeding import frame_pairs, frame_texts, iter_batches, parse_feeding
+from codeseek.encoders.feeding import (
+    document_room,
+    feeding_record,
+    frame_pairs,
+    frame_texts,
+    iter_batches,
+    parse_feeding,
+)
 from codeseek.errors import ModelError
 
-FEEDING = parse_feeding(feeding_record("cross-encoder", max_tokens=10, pad=9), "here")
+FEEDING = parse_feeding(tiny_models.feeding_record("cross-encoder", max_tokens=10, pad=9), "here")
 
 
 def test_a_text_is_cut_so_that_its_frame_fits() -> None:
@@ -70,11 +79,28 @@ def test_each_row_comes_once_within_the_limits(rows: list[list[int]], max_rows: 
 )
 def test_a_wrong_feeding_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        parse_feeding({**feeding_record("dual-encoder"), **changes}, "here")
+        parse_feeding({**tiny_models.feeding_record("dual-encoder"), **changes}, "here")
 
 
 def test_a_missing_key_is_named() -> None:
-    record = feeding_record("dual-encoder")
+    record = tiny_models.feeding_record("dual-encoder")
     del record["prefix"]
     with pytest.raises(ModelError, match="prefix"):
         parse_feeding(record, "here")
+
+
+def test_a_record_says_passages_only_where_it_is_so() -> None:
+    """Names of models are hashes of records: one that says no more than before has the name that it had."""
+    record = feeding_record(FEEDING)
+    assert "passages" not in record
+    assert parse_feeding(record, "here") == FEEDING
+    with_passages = replace(FEEDING, passages=True)
+    assert parse_feeding(feeding_record(with_passages), "here") == with_passages
+    with pytest.raises(ModelError, match="passages 'no' is neither true nor false"):
+        parse_feeding(record | {"passages": "no"}, "here")
+
+
+def test_room_of_a_document_is_what_its_query_leaves() -> None:
+    frame = FEEDING.max_tokens - 3
+    assert [document_room(FEEDING, tokens) for tokens in (0, 2, frame, frame + 5)] == [frame, frame - 2, 0, 0]
+    assert document_room(replace(FEEDING, document_max_tokens=4), 2) == 4

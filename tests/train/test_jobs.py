@@ -120,6 +120,11 @@ def test_data_flow_is_refused_where_no_model_reads_it(checkpoint: Callable[[str]
         run(dual_job(checkpoint("bert"), corpus, "flow", data_flow=True))
 
 
+def test_passages_are_refused_beside_data_flow(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+    with pytest.raises(UsageError, match="passages have no data flow"):
+        run(cross_job(checkpoint("graphcodebert"), corpus, "flow", data_flow=True, passages=True))
+
+
 def test_training_lowers_the_loss_and_keeps_the_best(checkpoint: Callable[[str], Path], corpus: Path) -> None:
     judged = Development(corpus / "pairs.jsonl", corpus / "documents.jsonl", corpus / "ranking.jsonl", 0, 10)
     loop = replace(LOOP, max_steps=40, epochs=99, evaluate_every=20)

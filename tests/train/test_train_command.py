@@ -133,12 +133,14 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on(checkpoint: Callable
     assert (corpus / "dual" / "model.safetensors").exists()
 
 
-def test_serving_scores_as_training_does(checkpoint: Callable[[str], Path], corpus: Path) -> None:
+@pytest.mark.parametrize("passages", [False, True])
+def test_serving_scores_as_training_does(checkpoint: Callable[[str], Path], corpus: Path, passages: bool) -> None:
     """The folder that training leaves gives, through the door of the search, the score that training computed."""
     from codeseek.encoders import load_encoder
     from codeseek.encoders.feeding import parse_feeding
+    from codeseek.encoders.passages import SOURCE_MAX_TOKENS, Passages
     from codeseek.rankers import load_ranker
-    from codeseek.train.data import load_training_set
+    from codeseek.train.data import TrainingSet, load_training_set
     from codeseek.train.development import cross_scorer, dual_scorer
     from codeseek.train.folders import load_head
     from codeseek.train.inputs import Assembler
@@ -150,25 +152,37 @@ def test_serving_scores_as_training_does(checkpoint: Callable[[str], Path], corp
     )
     from codeseek.train.tokenizers import load_encode, load_tokenizer
 
-    for kind in ("cross", "dual"):
-        assert run(arguments(kind, checkpoint("bert"), corpus, "--max-steps", "1", "--learning-rate", "0.01")) == 0
-    tokenizer = load_tokenizer(corpus / "cross")
-    training = load_training_set(
-        corpus / "pairs.jsonl",
-        None,
-        load_encode(tokenizer),
-        tokenizer_name="any",
-        vocabulary_size=len(tokenizer),
-        query_max_tokens=62,
-        document_max_tokens=60,
-        cache_dir=corpus / "cache",
-    )
     pairs = [json.loads(line) for line in (corpus / "pairs.jsonl").read_text().splitlines()]
+    for number, pair in enumerate(pairs):  # the last words of a long document are its query's
+        pair["document"] += " open close name path " * (2 + number % 20) + pair["query"]
+    (corpus / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    more = {"cross": [] if passages else ["--no-passages"], "dual": []}
+    for kind in more:
+        typed = arguments(kind, checkpoint("bert"), corpus, "--max-steps", "1", "--learning-rate", "0.01")
+        assert run([*typed, "--document-tokens", "60", *more[kind]]) == 0
+    tokenizer = load_tokenizer(corpus / "cross")
+
+    def read(document_max_tokens: int) -> TrainingSet:
+        return load_training_set(
+            corpus / "pairs.jsonl",
+            None,
+            load_encode(tokenizer),
+            tokenizer_name="any",
+            vocabulary_size=len(tokenizer),
+            query_max_tokens=62,
+            document_max_tokens=document_max_tokens,
+            cache_dir=corpus / "cache",
+        )
+
+    training = {"cross": read(SOURCE_MAX_TOKENS if passages else 60), "dual": read(60)}
+    assert max(training["cross"].documents.lengths) > (80 if passages else 59)
+    cutter = {"cross": Passages(tokenizer.convert_ids_to_tokens) if passages else None, "dual": None}
     queries, documents = np.arange(3), np.array([[0, 5], [7, 1], [2, 11]])
     texts = [[pairs[row]["document"] for row in rows] for rows in documents]
 
     def assembler(kind: str) -> Assembler:
-        return Assembler(training, parse_feeding(json.loads((corpus / kind / "codeseek.json").read_text()), kind), 900)
+        feeding = parse_feeding(json.loads((corpus / kind / "codeseek.json").read_text()), kind)
+        return Assembler(training[kind], feeding, 900, 0, cutter[kind])
 
     model = CrossEncoder(load_trunk(corpus / "cross", TrunkOptions())).eval()
     assert load_head(model, corpus / "cross")
