@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "codeseek"
 
 FOUNDATION = {"types", "errors"}
-TOOLS = {"languages", "files", "watch", "ignore", "wildmatch", "device", "memory", "paths", "config"}
+TOOLS = {"languages", "files", "watch", "ignore", "wildmatch", "device", "memory", "paths", "config", "words"}
 STAGES = {"chunkers", "encoders", "stores", "indexes", "retrievers", "rankers"}
 JOBS = {"build", "fill", "background", "update", "prepare", "verify", "maintenance", "cascade", "search"}
 STUDIES = {"train", "evaluate"}
@@ -41,9 +41,8 @@ LAYERS: list[tuple[set[str], set[str]]] = [
 ]
 # Arrows between stages, each with its reason.
 EXCEPTIONS = {
-    ("retrievers", "chunkers"): "queries are split into words exactly as documents are",
+    ("retrievers", "chunkers"): "a hit's path says the same of its file as it did when that was cut",
     ("retrievers", "stores"): "a retriever reads the snapshot that it was made for",
-    ("encoders", "chunkers"): "a passage is chosen by words of the query, as the lexical index knows them",
     ("rankers", "encoders"): "a ranker opens the same model folders, and runs in the same runtimes",
     ("stores", "indexes"): "a snapshot hands out the search structures of the state that it holds",
 }

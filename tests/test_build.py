@@ -30,7 +30,6 @@ import codeseek.fill
 import codeseek.prepare
 import codeseek.update
 from codeseek.build import build_index
-from codeseek.chunkers.context import query_terms
 from codeseek.errors import IndexLocked
 from codeseek.fill import FILL_LOCK
 from codeseek.paths import CATALOGUE_NAME, index_dir, vectors_path
@@ -40,6 +39,7 @@ from codeseek.stores.snapshot import open_index
 from codeseek.stores.sqlite import remove_database
 from codeseek.types import Filters, Kind, SkipReason
 from codeseek.verify import verify_index
+from codeseek.words import query_terms
 
 
 @pytest.fixture

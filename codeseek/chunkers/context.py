@@ -13,17 +13,9 @@ from functools import lru_cache
 from codeseek.chunkers.comments import strip_marks
 from codeseek.chunkers.roles import path_flags
 from codeseek.types import Chunk, Kind
+from codeseek.words import split_identifier, terms
 
-__all__ = [
-    "STOP_WORDS",
-    "encoder_part",
-    "encoder_text",
-    "lexical_terms",
-    "query_terms",
-    "ranker_text",
-    "singular",
-    "split_identifier",
-]
+__all__ = ["encoder_part", "encoder_text", "lexical_terms", "ranker_text"]
 
 # Encoders read at most 192 tokens, the shipped one 126; code runs at three to five characters a token once its blanks
 # are collapsed, so that more characters would only be cut off by the tokenizer.
@@ -37,17 +29,6 @@ PATH_MAX_CHARS = 100
 # Documentation may fill a third, the code gets the rest: the first sentences say what, the others how.
 DOCUMENTATION_MAX_CHARS = 320
 SIGNATURE_MAX_CHARS = 200
-# Names longer than this are data (hashes, base64) and would only fill the vocabulary.
-TERM_MAX_CHARS = 64
-
-# Words that say nothing about code although queries are full of them. Few: "for", "while", "if", "not" and "with" name
-# things in code.
-_STOP_WORDS = """
-a an the of to in on at by is are was were be been am do does did how what where when which who whose why that this
-these those there here it its i we you my our your can could should would will shall may might me us them they and or so
-such than then into from as has have had please
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def encoder_text(chunk: Chunk) -> str:
@@ -62,7 +43,7 @@ def encoder_text(chunk: Chunk) -> str:
 
 
 def ranker_text(chunk: Chunk) -> str:
-    """What the cross-encoder reads: the words of the path, then the text of `encoder_text`, uncut.
+    """What the cross-encoder reads: the words of the path, then names, documentation and code as in `encoder_text`.
 
     Returns:
         At most `PATH_MAX_CHARS` + 1 + `RANKER_MAX_CHARS` characters.
@@ -79,7 +60,7 @@ def _cut_for_encoder(text: str, kind: Kind, path: str) -> str:
     test, example, legacy, _ = path_flags(path)
     if kind is Kind.TEXT or test or example or legacy:
         return text[:ASIDE_MAX_CHARS]
-    # A line's end at the cut says nothing, and vectors are kept by content: it never was part of it.
+    # A line break at the cut is dropped: texts of earlier versions had none, and their vectors are found by content.
     return text[:ENCODER_MAX_CHARS].removesuffix("\n")
 
 
@@ -106,86 +87,16 @@ def _text(chunk: Chunk) -> str:
     return "\n".join(lines)[:RANKER_MAX_CHARS]
 
 
-def split_identifier(text: str) -> list[str]:
-    """Lower-case words of an identifier: camelCase, snake_case, digits, acronyms.
-
-    `parseHTTPRequest2` -> parse, http, request, 2.
-    """
-    return [word.lower() for word in _words(text)]
-
-
 def lexical_terms(chunk: Chunk) -> Mapping[str, list[str]]:
-    """Terms by field: path, name, scope, signature, documentation, body (what none of the others holds).
-
-    Each identifier gives its words and, when it has several, itself in lower case without underscores, so that
-    `getUserById` meets `get_user_by_id`. Repeated terms stay repeated.
-    """
+    """Terms by field, repeats kept; the body is what none of the others holds."""
     return {
-        "path": _terms(chunk.path),
-        "name": _terms(chunk.name),
-        "scope": _terms(" ".join(chunk.scope)),
-        "signature": _terms(chunk.signature),
-        "documentation": _terms(chunk.documentation),
-        "body": _terms("\n".join(_code_lines(chunk))),
+        "path": terms(chunk.path),
+        "name": terms(chunk.name),
+        "scope": terms(" ".join(chunk.scope)),
+        "signature": terms(chunk.signature),
+        "documentation": terms(chunk.documentation),
+        "body": terms("\n".join(_code_lines(chunk))),
     }
-
-
-def query_terms(query: str) -> list[str]:
-    """Terms of a query by the same rules, without stop words, unless it has nothing else; in order, repeats kept."""
-    terms = [
-        term
-        for identifier in _IDENTIFIER.findall(query)
-        if len(identifier) <= TERM_MAX_CHARS and identifier.lower() not in STOP_WORDS
-        for term in _identifier_terms(identifier)
-    ]
-    return terms or _terms(query)
-
-
-# ---------------------------------------------------------------------------------------------------------------- words
-
-# HTTPServer -> HTTP Server, parse2 -> parse 2, IDs -> IDs; letters without case (CJK) stay together.
-_WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_UNICODE_WORD = re.compile(r"\d+|[^\W\d_]+")
-_IDENTIFIER = re.compile(r"\w+")
-
-
-def _words(text: str) -> list[str]:
-    if text.isascii():
-        return _WORD.findall(text)
-    words = []
-    for run in _UNICODE_WORD.findall(text):
-        start = 0
-        for position in range(1, len(run)):
-            if run[position].isupper() and run[position - 1].islower():
-                words.append(run[start:position])
-                start = position
-        words.append(run[start:])
-    return words
-
-
-def _terms(text: str) -> list[str]:
-    return [
-        term
-        for identifier in _IDENTIFIER.findall(text)
-        if len(identifier) <= TERM_MAX_CHARS
-        for term in _identifier_terms(identifier)
-    ]
-
-
-@lru_cache(maxsize=1 << 17)
-def _identifier_terms(identifier: str) -> tuple[str, ...]:
-    """Of a short identifier: the cache keeps each, and a hostile file may hold some of a megabyte."""
-    words = tuple(singular(word.lower()) for word in _words(identifier))
-    if len(words) < 2:
-        return words
-    return (identifier.replace("_", "").lower(), *words)
-
-
-def singular(word: str) -> str:
-    """A light English plural rule, the same for documents and queries: requests, entries; not class, status, this."""
-    if len(word) < 4 or word[-1] != "s" or word[-2] in "sui":
-        return word
-    return word[:-3] + "y" if word.endswith("ies") and len(word) > 4 else word[:-1]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -199,8 +110,6 @@ def _path_words(path: str) -> str:
     words = " ".join(split_identifier(path))
     return words if len(words) <= PATH_MAX_CHARS else words[-PATH_MAX_CHARS:].partition(" ")[2]
 
-
-# ---------------------------------------------------------------------------------------------------------------- lines
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 

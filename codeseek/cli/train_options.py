@@ -1,4 +1,4 @@
-"""Options that `codeseek train dual` and `codeseek train cross` share."""
+"""Options that the commands below `codeseek train` share."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Feeding:
         pad: Fills a row up.
         query_prompt: Put before each query, as models trained with instructions want it.
         document_prompt: The same for documents.
-        passages: A pair's document is not cut at its beginning but to what suits the query (`passages.Passages`).
+        passages: A pair's document is cut to what suits the query (`passages.PassageSelector`), not at its beginning.
     """
 
     kind: str
@@ -63,6 +63,11 @@ class Feeding:
     query_prompt: str = ""
     document_prompt: str = ""
     passages: bool = False
+
+    @property
+    def frame_tokens(self) -> int:
+        """Special tokens around a pair."""
+        return len(self.prefix) + len(self.between) + len(self.suffix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +97,22 @@ def parse_feeding(record: Mapping[str, Any], place: str) -> Feeding:
     Raises:
         ModelError: If a key is missing or unknown or holds a value that no model can be fed by.
     """
+    if "data_flow" in record:
+        raise ModelError(f"cannot read {place}: the model reads data flow, which a search does not find")
     known = {field.name for field in fields(Feeding)}
     if unknown := set(record) - known:
         raise ModelError(f"cannot read {place}: unknown key {min(unknown)!r}")
     try:
         tuples = {key: tuple(record[key]) for key in ("prefix", "between", "suffix") if key in record}
         feeding = Feeding(**{**record, **tuples})
-        frame = len(feeding.prefix) + len(feeding.between) + len(feeding.suffix)
-        has_room = 0 < feeding.query_max_tokens and 0 < feeding.document_max_tokens and frame < feeding.max_tokens
+        room = feeding.max_tokens - feeding.frame_tokens
+        has_room = min(feeding.query_max_tokens, feeding.document_max_tokens, room) > 0
     except TypeError as error:
         raise ModelError(f"cannot read {place}: {error}") from error
     if not isinstance(feeding.passages, bool):
         raise ModelError(f"cannot read {place}: passages {feeding.passages!r} is neither true nor false")
+    if feeding.passages and feeding.kind != "cross-encoder":
+        raise ModelError(f"cannot read {place}: a {feeding.kind} reads no passages")
     if feeding.pooling not in POOLINGS:
         raise ModelError(f"cannot read {place}: pooling {feeding.pooling!r} is none of {', '.join(POOLINGS)}")
     if feeding.head not in HEADS:
@@ -127,8 +136,7 @@ def feeding_record(feeding: Feeding) -> dict[str, Any]:
 
 def document_room(feeding: Feeding, query_tokens: int) -> int:
     """Tokens of a document that fit beside a query of so many."""
-    frame = len(feeding.prefix) + len(feeding.between) + len(feeding.suffix)
-    return max(0, min(feeding.document_max_tokens, feeding.max_tokens - frame - query_tokens))
+    return max(0, min(feeding.document_max_tokens, feeding.max_tokens - feeding.frame_tokens - query_tokens))
 
 
 def frame_texts(feeding: Feeding, texts: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -145,10 +153,10 @@ def frame_pairs(
     Returns:
         The rows, and the position where the documents begin.
     """
-    frame = len(feeding.prefix) + len(feeding.between) + len(feeding.suffix)
-    query = query[: feeding.max_tokens - frame]
+    most = feeding.max_tokens - feeding.frame_tokens
+    query = query[:most]
     head = [*feeding.prefix, *query, *feeding.between]
-    room = feeding.max_tokens - frame - len(query)
+    room = most - len(query)
     return [[*head, *document[:room], *feeding.suffix] for document in documents], len(head)
 
 

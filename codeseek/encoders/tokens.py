@@ -11,7 +11,7 @@ from codeseek.errors import ModelError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["load_tokenizer", "token_ids"]
+__all__ = ["MAX_CHARS_PER_TOKEN", "encodable", "load_tokenizer", "token_ids"]
 
 TOKENIZER_NAME = "tokenizer.json"
 TOKENIZER_MAX_BYTES = 64 << 20
@@ -48,10 +48,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
-    """Token ids of texts, each cut at `max_tokens`, without special tokens.
-
-    Characters that no encoding holds (surrogates of undecodable file names) become question marks.
-    """
+    """Token ids of texts, each cut at `max_tokens`, without special tokens."""
     limit = max_tokens * MAX_CHARS_PER_TOKEN
-    clean = [text[:limit].encode("utf-8", "replace").decode("utf-8") for text in texts]
+    clean = [encodable(text[:limit]) for text in texts]
     return [found.ids[:max_tokens] for found in tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+
+
+def encodable(text: str) -> str:
+    """The text with a question mark for each surrogate, which no encoding holds: of undecodable file names, of JSON."""
+    return text.encode("utf-8", "replace").decode("utf-8")

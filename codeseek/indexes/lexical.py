@@ -22,6 +22,7 @@ __all__ = ["DEFAULT_WEIGHTS", "FIELD_BITS", "LexicalIndex", "Postings"]
 
 K1 = 1.2  # Robertson and Zaragoza 2009; unmeasured here
 B = 0.75
+# On disk, as is the order: append only.
 FIELD_BITS = {"path": 1, "name": 2, "scope": 4, "signature": 8, "documentation": 16, "body": 32}
 # Added once where the field holds the term; occurrences in body and documentation count 1 each besides. Unmeasured.
 DEFAULT_WEIGHTS: Mapping[str, float] = {

@@ -11,7 +11,7 @@ import numpy as np
 from codeseek.encoders.dual import Runtime
 from codeseek.encoders.feeding import Feeding, document_room, frame_pairs, iter_batches
 from codeseek.encoders.folder import Part, default_folder, is_shipped, open_folder
-from codeseek.encoders.passages import SOURCE_MAX_TOKENS, Passages
+from codeseek.encoders.passages import PassageSelector, source_tokens
 from codeseek.encoders.tokens import load_tokenizer, token_ids
 from codeseek.errors import ModelError
 
@@ -27,7 +27,7 @@ class PairReader:
     def __init__(self, feeding: Feeding, tokenizer: Tokenizer) -> None:
         self._feeding = feeding
         self._tokenizer = tokenizer
-        self._passages = Passages(tokenizer.id_to_token) if feeding.passages else None
+        self._passages = PassageSelector(tokenizer.id_to_token) if feeding.passages else None
 
     def rows(self, query: str, documents: Sequence[str]) -> tuple[list[list[int]], int]:
         """Returns the framed rows and the position where the documents begin."""
@@ -35,10 +35,11 @@ class PairReader:
         (query_ids,) = token_ids(self._tokenizer, [feeding.query_prompt + query], feeding.query_max_tokens)
         texts = [feeding.document_prompt + document for document in documents] if feeding.document_prompt else documents
         most = feeding.document_max_tokens
-        if self._passages:
-            most = max(most, SOURCE_MAX_TOKENS)
-        ids: Sequence[Sequence[int]] = token_ids(self._tokenizer, texts, most)
-        if self._passages:
+        ids: Sequence[Sequence[int]]
+        if self._passages is None:
+            ids = token_ids(self._tokenizer, texts, most)
+        else:
+            ids = token_ids(self._tokenizer, texts, source_tokens(most))
             room = document_room(feeding, len(query_ids))
             ids = [self._passages.cut(query_ids, document, room) for document in ids]
         return frame_pairs(feeding, query_ids, ids)

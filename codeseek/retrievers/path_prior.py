@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from codeseek.chunkers.context import singular, split_identifier
+from codeseek.words import singular, split_identifier
 
 __all__ = ["path_features", "path_prior"]
 

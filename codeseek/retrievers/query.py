@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codeseek.chunkers.context import STOP_WORDS, query_terms, split_identifier
 from codeseek.types import QUERY_MAX_CHARS
+from codeseek.words import STOP_WORDS, query_terms, split_identifier
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*[!?]?")
 _QUALIFIED = re.compile(r"[^\W\d]\w*[!?]?(?:(?:::|->|\.|#|/|\\)[^\W\d]\w*[!?]?)*(?:\(\))?")

@@ -12,10 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from codeseek.chunkers.context import singular, split_identifier
 from codeseek.chunkers.roles import is_documentation, path_flags
 from codeseek.retrievers.query import Query
 from codeseek.types import Kind, StoredChunk
+from codeseek.words import singular, split_identifier
 
 SIGNALS = (
     "lexical",  # BM25, as a share of the best candidate's

@@ -29,7 +29,6 @@ __all__ = [
     "CatalogueFormat",
     "FileRecord",
     "SkipRecord",
-    "check_format",
     "open_for_reading",
     "open_for_writing",
 ]
@@ -38,7 +37,7 @@ APPLICATION_ID = 0x636F7365  # "cose", so that `file` and we can tell the databa
 # Bump when an older version would read the file wrongly, or when chunks, terms or keys of the same source change.
 #   1  first format
 #   2  the encoder reads 200 characters of what is aside
-#   3  what the ranker reads is kept uncut
+#   3  of what the ranker reads, 3,000 characters are kept
 FORMAT = 3
 
 # The code of a kind is its place here, and is on disk: append only.
@@ -87,8 +86,6 @@ CREATE TABLE postings (
     segment INTEGER NOT NULL, term TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, term)
 ) WITHOUT ROWID;
 """
-
-TABLES = ("meta", "languages", "files", "skipped", "segments", "chunks", "postings")
 
 
 class CatalogueFormat(IndexFormat):
@@ -145,7 +142,7 @@ def open_for_writing(path: Path, root: bytes) -> Database:
                     database.execute(f"PRAGMA user_version = {FORMAT}")
                     set_meta(database, "root", root)
                     set_meta(database, "identity", secrets.token_hex(8))
-            check_format(database, path)
+            _check_format(database, path)
         except BaseException:
             database.close()
             raise
@@ -170,14 +167,14 @@ def open_for_reading(path: Path, root: Path) -> Database:
             database.execute("BEGIN DEFERRED")
             if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 raise IndexMissing(f"{root} is not indexed yet", hint=f"build the index: codeseek index {root}")
-            check_format(database, path)
+            _check_format(database, path)
         except BaseException:
             database.close()
             raise
     return database
 
 
-def check_format(database: Database, path: Path) -> None:
+def _check_format(database: Database, path: Path) -> None:
     """Raises unless the database is a catalogue of this version's format."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from codeseek.errors import IndexDamaged
+from codeseek.indexes.lexical import FIELD_BITS
 from codeseek.stores.catalogue import KIND_CODES, get_meta, language_code, pack_document, set_meta
 from codeseek.stores.sqlite import Database
 from codeseek.types import Chunk
@@ -36,8 +37,7 @@ MERGE_TIERS = (256, 4_096, 32_768)
 MERGE_RUN = 8
 KEY_BYTES = 16
 
-# Fields by bit, on disk: append only.
-FIELDS = ("path", "name", "scope", "signature", "documentation", "body")
+FIELDS = tuple(FIELD_BITS)
 COUNTED_FIELDS = frozenset({"documentation", "body"})
 
 _LAYOUT: tuple[tuple[str, str], ...] = (

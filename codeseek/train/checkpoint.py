@@ -125,7 +125,10 @@ def load_checkpoint(out: Path, model: nn.Module, optimizer: Any, options: Mappin
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read a checkpoint in {out}: {error}") from error
     if record["format"] != CHECKPOINT_FORMAT:
-        raise DataError(f"checkpoint in {out} has format {record['format']}, this version reads {CHECKPOINT_FORMAT}")
+        raise DataError(
+            f"checkpoint in {out} has format {record['format']}, this version reads {CHECKPOINT_FORMAT}",
+            hint="go on with the version that began the run, or train into another folder",
+        )
     for name, value in json.loads(json.dumps(dict(options))).items():
         # An option that came later than the checkpoint has its default, which is how the run began.
         begun = record["options"].get(name, value)

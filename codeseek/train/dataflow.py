@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from codeseek.encoders.tokens import MAX_CHARS_PER_TOKEN
 from codeseek.languages import load_languages
 from codeseek.train.dataflow_syntax import SYNTAX, Syntax
 from codeseek.train.flowgraph import Graph, build_graph
-from codeseek.train.tokens import MAX_CHARS_PER_TOKEN
 
 __all__ = ["DATA_FLOW_LANGUAGES", "DataFlow", "extract_data_flow", "graph_finder"]
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from codeseek.chunkers.context import STOP_WORDS, split_identifier
 from codeseek.chunkers.roles import path_flags
 from codeseek.retrievers.signals import same_word
 from codeseek.train.mining_filters import KEYWORDS_MIN_WORDS, MIN_DOCUMENT_CHARS, Rejection, judge_query
 from codeseek.train.undocumented import holds_text, without_documentation
 from codeseek.types import Chunk, Kind
+from codeseek.words import STOP_WORDS, split_identifier
 
 __all__ = ["MinedQuery", "first_sentence", "is_target", "keywords", "mine_documentation", "without_name"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codeseek.encoders.feeding import Feeding, document_room
-from codeseek.encoders.passages import Passages
+from codeseek.encoders.passages import PassageSelector
 from codeseek.train.data import TrainingSet
 from codeseek.train.flowgraph import GraphInput, append_nodes, pad_graphs
 
@@ -53,7 +53,7 @@ class Assembler:
     feeding: Feeding
     budget_tokens: int
     unknown: int = 0
-    passages: Passages | None = None
+    passages: PassageSelector | None = None
 
     def queries(self, rows: np.ndarray) -> list[Padded]:
         """Queries alone."""
@@ -121,11 +121,11 @@ def frame_pairs(
         The rows, and of each the position where the document's part begins.
     """
     prefix, between, suffix = (np.array(part) for part in (feeding.prefix, feeding.between, feeding.suffix))
-    frame = len(prefix) + len(between) + len(suffix)
+    most = feeding.max_tokens - feeding.frame_tokens
     rows, starts = [], []
     for query, document in zip(queries, documents, strict=True):
-        query = query[: feeding.max_tokens - frame]
-        room = feeding.max_tokens - frame - len(query)
+        query = query[:most]
+        room = most - len(query)
         rows.append(np.concatenate([prefix, query, between, document[:room], suffix]))
         starts.append(len(prefix) + len(query) + len(between))
     return rows, starts

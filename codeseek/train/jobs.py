@@ -13,7 +13,7 @@ import numpy as np
 
 from codeseek.device import resolve_device
 from codeseek.encoders.feeding import Feeding, feeding_record
-from codeseek.encoders.passages import Passages
+from codeseek.encoders.passages import PassageSelector
 from codeseek.errors import FileError, UsageError
 from codeseek.train.cross import CrossObjective
 from codeseek.train.data import TrainingSet
@@ -73,7 +73,7 @@ def train_cross(
         load_head(model, job.model)
         model.to(setting.device)
         head = "dense-tanh-linear-tanh" if job.bounded else "dense-tanh-linear"
-        feeding = replace(_feeding(job, setting, "cross-encoder", "mean", job.max_tokens, head), passages=job.passages)
+        feeding = _feeding(job, setting, "cross-encoder", "mean", job.max_tokens, head, passages=job.passages)
         assembler = _assembler(setting, feeding)
         source, facts = cross_source(job, setting)
         teacher = None
@@ -219,7 +219,9 @@ def _half(job: Job, world: World, half: str) -> tuple[Setting, DualEncoder, Dual
     return setting, model.to(setting.device), whole.to(setting.device).eval(), feeding
 
 
-def _feeding(job: Job, setting: Setting, kind: str, pooling: str, max_tokens: int, head: str = "") -> Feeding:
+def _feeding(
+    job: Job, setting: Setting, kind: str, pooling: str, max_tokens: int, head: str = "", *, passages: bool = False
+) -> Feeding:
     return Feeding(
         kind=kind,
         pooling=pooling,
@@ -227,6 +229,7 @@ def _feeding(job: Job, setting: Setting, kind: str, pooling: str, max_tokens: in
         document_max_tokens=job.data.document_max_tokens,
         max_tokens=max_tokens,
         head=head,
+        passages=passages,
         **asdict(setting.frame),
     )
 
@@ -238,7 +241,7 @@ def _described(feeding: Feeding, job: Job) -> dict[str, Any]:
 
 def _assembler(setting: Setting, feeding: Feeding, development: TrainingSet | None = None) -> Assembler:
     """Of the training set, or of one that is judged by, in larger passes."""
-    passages = Passages(setting.tokenizer.convert_ids_to_tokens) if feeding.passages else None
+    passages = PassageSelector(setting.tokenizer.convert_ids_to_tokens) if feeding.passages else None
     training, budget = setting.training, setting.budget_tokens
     if development is not None:
         training, budget = development, EVALUATION_BUDGET * budget
@@ -292,12 +295,13 @@ def _run(
     )
     if setting.world.leads:
         lengths = setting.training.documents.lengths[setting.training.positive]
+        read = np.minimum(lengths, job.data.document_max_tokens)  # passages are chosen from more
         report(
             {
                 "pairs": len(setting.training),
                 "documents": len(setting.training.documents),
                 "repositories": len(np.unique(setting.training.repository)),
-                "median_document_tokens": int(np.median(lengths)),
+                "median_document_tokens": int(np.median(read)),
                 "steps": trainer.total_steps,
                 **facts,
             }

@@ -166,7 +166,7 @@ class Trainer:
             if self._world.leads:
                 self._cut_log(self.state.step)
         elif checkpoint_exists(self._out):
-            raise UsageError(f"{self._out} holds an unfinished run", hint="--resume, or another folder")
+            raise UsageError(f"{self._out} holds a run already", hint="--resume to go on, or another folder")
         self._out.mkdir(parents=True, exist_ok=True)
         self._model.train()
         batches = iter_ahead(self._iter_prepared(), PREPARED_BATCHES)
@@ -274,8 +274,10 @@ class Trainer:
         self._world.wait()
 
     def _finish(self) -> None:
-        """Evaluates the last step and, without an evaluation to choose by, keeps it."""
-        self._measure()
+        """Evaluates the last step, unless that was just done, and, without an evaluation to choose by, keeps it."""
+        every = self._options.evaluate_every
+        if not every or self.state.step % every:
+            self._measure()
         if self._world.leads:
             self._save(self._out if self._evaluate is None else self._out / "last")
 

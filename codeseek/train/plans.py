@@ -86,7 +86,7 @@ class Job:
         trunk: How the model is loaded.
         loop: Batches, schedule, log.
         window: Where negatives are looked for in a ranking.
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu`, `cuda` or `mps`.
         threads: Of torch on the CPU; 0 for its default.
         compiled: Run the trunk through torch.compile.
         budget_tokens: Padded tokens of one forward pass; 0 for what suits the device.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from codeseek.encoders.feeding import Feeding
-from codeseek.encoders.passages import SOURCE_MAX_TOKENS
+from codeseek.encoders.passages import source_tokens
 from codeseek.errors import UsageError
 from codeseek.train.corpus import rank_corpus
 from codeseek.train.data import TrainingSet, load_training_set
@@ -37,7 +37,7 @@ __all__ = ["EVALUATION_BUDGET", "Setting", "cross_source", "load_set", "ranking_
 EVALUATION_BUDGET = 2
 
 # Padded tokens of a training pass. On the CPU 8 rows of 128 tokens run as fast as 64 (13.9 against 13.2 pairs/s). For
-# CUDA unmeasured: meant to fill it, and to fit 16 GB with a model of base size.
+# CUDA unmeasured: meant to fill it, and to fit 16 GB with a model of base size. What is not named takes the CPU's.
 PASS_TOKENS = {"cpu": 4096, "cuda": 32_768}
 
 
@@ -82,7 +82,7 @@ def load_set(job: Job, pairs: Path, documents: Path | None, tokenizer: Any) -> T
         tokenizer_name=tokenizer_name(tokenizer),
         vocabulary_size=len(tokenizer),
         query_max_tokens=data.query_max_tokens,
-        document_max_tokens=max(data.document_max_tokens, SOURCE_MAX_TOKENS if passages else 0),
+        document_max_tokens=source_tokens(data.document_max_tokens) if passages else data.document_max_tokens,
         cache_dir=data.cache_dir or pairs.parent / "token_cache",
         find_graph=graph_finder(load_offsets(tokenizer), data.document_max_tokens) if job.data_flow else None,
     )
@@ -90,6 +90,10 @@ def load_set(job: Job, pairs: Path, documents: Path | None, tokenizer: Any) -> T
 
 def cross_source(job: CrossJob, setting: Setting) -> tuple[NegativeSource, dict[str, Any]]:
     training, relevance = setting.training, setting.relevance
+    if job.dual is not None and job.source != Source.RANKING:
+        raise UsageError("--dual ranks the documents for --source ps alone")
+    if job.dual_at_home and job.dual is None:
+        raise UsageError("--dual-at-home says where --dual ranks", hint="--dual DIR")
     nearby = RandomNegatives(training, relevance, same_repository=True)
     if job.source == Source.RANDOM:
         return RandomNegatives(training, relevance), {}

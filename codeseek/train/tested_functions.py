@@ -6,12 +6,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from codeseek.chunkers.context import split_identifier
 from codeseek.chunkers.roles import path_flags
 from codeseek.retrievers.signals import same_word
 from codeseek.train.documentation_queries import MinedQuery, is_target
 from codeseek.train.mining_filters import Rejection, judge_query
 from codeseek.types import Chunk, Kind
+from codeseek.words import split_identifier
 
 __all__ = ["mine_tests"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeseek.encoders.tokens import encodable, token_ids
 from codeseek.errors import ModelError
 from codeseek.train.models import first_line
 from codeseek.train.tokens import Encode
@@ -43,7 +44,7 @@ def load_encode(tokenizer: Any) -> Encode:
     def encode(texts: Sequence[str], max_tokens: int) -> list[list[int]]:
         backend.no_padding()
         backend.no_truncation()
-        return [found.ids[:max_tokens] for found in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return token_ids(backend, texts, max_tokens)
 
     return encode
 
@@ -55,7 +56,7 @@ def load_offsets(tokenizer: Any) -> Callable[[str, int], list[tuple[int, int]]]:
     def offsets(text: str, max_tokens: int) -> list[tuple[int, int]]:
         backend.no_padding()
         backend.no_truncation()
-        return backend.encode(text, add_special_tokens=False).offsets[:max_tokens]
+        return backend.encode(encodable(text), add_special_tokens=False).offsets[:max_tokens]
 
     return offsets
 

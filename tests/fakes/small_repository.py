@@ -13,8 +13,8 @@ from fakes.hazards import other_cache
 from fakes.word_encoder import WordEncoder
 
 from codeseek.build import build_index
-from codeseek.chunkers.context import query_terms
 from codeseek.stores.snapshot import open_index
+from codeseek.words import query_terms
 
 QUERIES = ["parse the header", "open a connection", "close every file", "retry with backoff", "token", "def"]
 NAME = WordEncoder().name

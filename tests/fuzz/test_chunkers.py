@@ -12,8 +12,8 @@ from fuzz.promises import allowed_s, check_chunks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codeseek.chunkers.context import _identifier_terms, query_terms
 from codeseek.languages import load_languages
+from codeseek.words import _identifier_terms, query_terms
 
 
 def profile(examples: int, *, fixed: bool = False) -> Callable:

@@ -138,7 +138,7 @@ def test_serving_scores_as_training_does(checkpoint: Callable[[str], Path], corp
     """The folder that training leaves gives, through the door of the search, the score that training computed."""
     from codeseek.encoders import load_encoder
     from codeseek.encoders.feeding import parse_feeding
-    from codeseek.encoders.passages import SOURCE_MAX_TOKENS, Passages
+    from codeseek.encoders.passages import SOURCE_MAX_TOKENS, PassageSelector
     from codeseek.rankers import load_ranker
     from codeseek.train.data import TrainingSet, load_training_set
     from codeseek.train.development import cross_scorer, dual_scorer
@@ -176,7 +176,7 @@ def test_serving_scores_as_training_does(checkpoint: Callable[[str], Path], corp
 
     training = {"cross": read(SOURCE_MAX_TOKENS if passages else 60), "dual": read(60)}
     assert max(training["cross"].documents.lengths) > (80 if passages else 59)
-    cutter = {"cross": Passages(tokenizer.convert_ids_to_tokens) if passages else None, "dual": None}
+    cutter = {"cross": PassageSelector(tokenizer.convert_ids_to_tokens) if passages else None, "dual": None}
     queries, documents = np.arange(3), np.array([[0, 5], [7, 1], [2, 11]])
     texts = [[pairs[row]["document"] for row in rows] for rows in documents]
 

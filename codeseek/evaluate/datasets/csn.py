@@ -43,7 +43,7 @@ def load_csn(folder: Path, split: str) -> DataSet:
         )
     parts = tuple(_load_language(name, path, split) for name, path in found)
     left_out = [name for name in LANGUAGES if name not in {part.name for part in parts}]
-    notes = ["the search reads names, signature and code of each function, cut at 900 characters"]
+    notes = ["the search reads names, signature and code of each function"]
     if left_out:
         notes.append(f"the published figure is the mean of six languages; not here: {', '.join(left_out)}")
     return DataSet("csn", parts, averaged=True, notes=tuple(notes))
