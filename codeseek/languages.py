@@ -43,8 +43,10 @@ QUERY_MAX_DEPTH = 500
 
 CAPTURES = (
     *(f"definition.{kind}" for kind in Kind if kind not in (Kind.CODE, Kind.TEXT)),
-    *("container", "name", "body", "scope", "documentation", "comment", "attribute", "wrapper"),
+    *("container", "name", "body", "scope", "documentation", "comment", "attribute", "wrapper", "reparsed"),
 )
+# Definitions in this many calls of macros, one in the other, are found.
+REPARSED_MAX_DEPTH = 3
 
 Captures = dict[str, list["Node"]]
 
@@ -93,7 +95,10 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class SyntaxTree:
-    """A parsed file: the root node and the matches of the language's query, as (pattern number, nodes by capture)."""
+    """A parsed file: the root node and the matches of the language's query, as (pattern number, nodes by capture).
+
+    Matches in what was parsed again (`@reparsed`) are among them; their nodes are not below the root.
+    """
 
     root: Node
     matches: list[tuple[int, Captures]]
@@ -286,17 +291,37 @@ def _parse(language: Language, data: bytes) -> SyntaxTree | None:
     # 1.5 GB a second for hostile input.
     memory_limit = peak_memory_bytes() + PARSE_MAX_BYTES
     deadline = time.thread_time() + PARSE_TIMEOUT_S
-    try:
-        tree = tree_sitter.Parser(grammar).parse(
+    parser = tree_sitter.Parser(grammar)
+
+    def parse() -> Node:
+        return parser.parse(
             lambda offset, _: data[offset : offset + READ_BYTES],
             progress_callback=lambda *_: time.thread_time() > deadline or peak_memory_bytes() > memory_limit,
-        )
+        ).root_node
+
+    def find(node: Node) -> list[tuple[int, Captures]]:
+        cursor = tree_sitter.QueryCursor(query)
+        cursor.set_max_start_depth(QUERY_MAX_DEPTH)
+        # The cursor takes a progress callback too, but py-tree-sitter 0.26.1 crashes the process when one is given.
+        return cursor.matches(node)
+
+    try:
+        root = parse()
+        matches = found = find(root)
+        for _ in range(REPARSED_MAX_DEPTH):
+            inner: list[tuple[int, Captures]] = []
+            for node in (node for _, captures in found for node in captures.get("reparsed", ())):
+                opening, closing = node.children[0], node.children[-1]
+                parser.included_ranges = [
+                    tree_sitter.Range(opening.end_point, closing.start_point, opening.end_byte, closing.start_byte)
+                ]
+                again = parse()
+                if not again.has_error:
+                    inner += find(again)
+            matches, found = matches + inner, inner
     except ValueError:  # stopped by the callback
         return None
-    cursor = tree_sitter.QueryCursor(query)
-    cursor.set_max_start_depth(QUERY_MAX_DEPTH)
-    # The cursor takes a progress callback too, but py-tree-sitter 0.26.1 crashes the process when one is given.
-    return SyntaxTree(tree.root_node, cursor.matches(tree.root_node), names)
+    return SyntaxTree(root, matches, names)
 
 
 def _is_hopeless(data: bytes) -> bool:

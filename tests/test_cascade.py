@@ -157,11 +157,13 @@ def test_another_definition_of_the_same_name_is_no_part_of_it():
     assert rank_pool(replace(pool, chunks=chunks), BLEND).rows.tolist() == [0, 1, 3, 2]
 
 
-def test_for_a_symbol_the_part_that_declares_it_takes_the_best_ones_place():
+@pytest.mark.parametrize(("asks_for_it", "rows"), [(True, [2, 1, 0]), (False, [0, 1, 2])])
+def test_a_look_up_of_a_split_definition_shows_its_declaration_and_one_of_what_it_holds_the_part(asks_for_it, rows):
     blend = Blend(symbol={"lexical": 1.0}, crowding=crowded(0.0))
     pool = make_pool([5.0, 4.0, 3.0], ["a", "b", "c"], ["x.py", "y.py", "x.py"], query="one_symbol")
+    pool.signals[[0, 2], SIGNALS.index("definition")] = float(asks_for_it)
     parts = [replace(chunk, part=part) for chunk, part in zip(pool.chunks, (2, 0, 0), strict=True)]
-    assert rank_pool(replace(pool, chunks=parts), blend).rows.tolist() == [2, 1, 0]
+    assert rank_pool(replace(pool, chunks=parts), blend).rows.tolist() == rows
 
 
 def test_definitions_of_one_name_that_were_not_split_all_stay():

@@ -87,12 +87,7 @@ def _own_chunks(parent: Definition | None, children: list[Definition], source: S
             return []
         return [child for child in children if child.height >= NESTED_MIN_LINES]
     if parent is None:
-        # An indented one stands in something nameless, a callback or a table.
-        return [
-            child
-            for child in children
-            if _is_worthy(child) or (child.kind is not Kind.MACRO and _begins_line(source, child))
-        ]
+        return [child for child in children if _is_worthy(child) or _stands_out(source, child)]
     if parent.kind is Kind.MODULE:
         return [child for child in children if child.kind is not Kind.MACRO or _is_worthy(child)]
     is_long = parent.kind in CLASSLIKE and source.size(parent.first, parent.last) > MAX_CHARS
@@ -121,7 +116,13 @@ def _fits(source: Source, segment: _Segment) -> bool:
     return size - segment.owner.documented_bytes <= MAX_CHARS and size <= DOCUMENTED_SHARE * MAX_CHARS
 
 
-def _begins_line(source: Source, definition: Definition) -> bool:
+def _stands_out(source: Source, definition: Definition) -> bool:
+    """Whether a short definition outside every other is a chunk.
+
+    An indented one stands in something nameless, a callback or a table; `unsafe impl Send for A {}` defines nothing.
+    """
+    if definition.kind is Kind.MACRO or (definition.kind is None and not definition.children):
+        return False
     return source.starts[source.line_at(definition.start)] == definition.start
 
 

@@ -26,3 +26,8 @@
 ; Documentation of the module or function that it stands in.
 ((line_comment) @documentation (#match? @documentation "^//!"))
 ((block_comment) @documentation (#match? @documentation "^/[*]!"))
+
+; Items in a macro's call, as `cfg_rt! { pub fn … }`: where what stands in the brackets is Rust.
+(source_file (macro_invocation (token_tree . "{") @reparsed))
+(declaration_list (macro_invocation (token_tree . "{") @reparsed))
+(source_file (expression_statement (macro_invocation (token_tree . "{") @reparsed)))

@@ -68,3 +68,30 @@ mod tests {
         assert!(cache.get("a").is_none());
     }
 }
+
+cfg_net! {
+    /// Opens a cache that others share.
+    pub fn open_shared(path: &Path) -> io::Result<Cache<u8>> {
+        let file = File::open(path)?;
+        Cache::read(file)
+    }
+
+    pin_project! {
+        /// What waits for it.
+        pub struct Opening<F> {
+            #[pin]
+            future: F,
+        }
+    }
+}
+
+unsafe impl<V> Send for Cache<V> {}
+unsafe impl<V> Sync for Cache<V> {}
+
+thread_local! {
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+html! {
+    <p>{ "fn not_a_function() {}" }</p>
+}
