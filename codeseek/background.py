@@ -69,7 +69,8 @@ def start_fill(root: Path, *, encoder: str | None, device: str) -> bool:
 def last_failure(root: Path) -> str:
     """What made the last process fail; "" where nothing did."""
     try:
-        return (index_dir(root) / FAILURE_NAME).read_text(encoding="utf-8", errors="replace")[:FAILURE_MAX_CHARS]
+        told = (index_dir(root) / FAILURE_NAME).read_text(encoding="utf-8", errors="replace")[:FAILURE_MAX_CHARS]
+        return told or "what failed could not be written, as on a full disk"
     except OSError:
         return ""
 

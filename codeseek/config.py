@@ -61,6 +61,8 @@ def load_config(path: Path | None = None) -> Config:
         ConfigError: If it is not TOML, holds an unknown key (the hint names the nearest), or a wrong value.
     """
     path = path or config_path()
+    if path.is_fifo():
+        raise ConfigError(f"cannot read {path}: it is a pipe", hint="name a file: CODESEEK_CONFIG=FILE")
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -250,7 +250,8 @@ class Searcher:
         if origin is None:
             known = f"its chunks end at line {chunks[-1].span.end_line}" if chunks else "that file is not in the index"
             raise UsageError(
-                f"nothing is indexed at {path}:{line}: {known}", hint=f"codeseek index --verbose {self.root}"
+                f"nothing is indexed at {path}:{line}: {known}",
+                hint="" if chunks else f"see what was left out: codeseek index --verbose {self.root}",
             )
         position = int(self.index.positions([origin.number])[0])
         vector = self.index.dense.vector(position)

@@ -116,6 +116,8 @@ def test_the_next_search_tells_what_failed(root: Path) -> None:
         done = search("visit every folder", "--root", str(root))
     assert "in the background it failed before: " in done.stderr
     assert "no-model" in done.stderr
+    (index_dir(root) / "background.error").write_text("")  # a full disk takes the name and not the reason
+    assert last_failure(root) == "what failed could not be written, as on a full disk"
     assert main(root, "cpu", None) == 0
     assert last_failure(root) == ""
 

@@ -77,6 +77,12 @@ def test_a_wrong_file_is_refused_with_the_remedy(text: str, message: str, hint: 
     assert hint in caught.value.hint
 
 
+def test_a_pipe_in_its_place_is_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.toml")
+    with pytest.raises(ConfigError, match="it is a pipe"):
+        load_config(tmp_path / "c.toml")
+
+
 def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
         load_config(tmp_path)

@@ -57,7 +57,7 @@ def test_formats(root: Path) -> None:
         database.close()
         with pytest.raises(IndexFormat, match=f"format {version}, this version reads") as caught:
             open_index(root, NAME)
-        assert "codeseek index --rebuild" in caught.value.hint
+        assert "codeseek index" in caught.value.hint
         if version == 9:
             with pytest.raises(IndexFormat):  # that of a newer version is not ours to remove unasked
                 build_index(root, WordEncoder())

@@ -221,7 +221,7 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
         searcher = _when_unlocked(open_now)
     with searcher:
         if progress.announced or searcher.built:
-            notice(_update_report(searcher.freshness, built=searcher.built, seconds=progress.seconds))
+            notice(_update_report(searcher.freshness, progress, built=searcher.built))
         if searcher.lag:
             notice(f"{searcher.lag}; this answers from what was indexed before")
         outcomes: list[QueryOutcome] = []
@@ -293,13 +293,15 @@ def _print_answer(plan: SearchPlan, printer: Printer, answer: Answer, freshness:
     return answer
 
 
-def _update_report(freshness: Freshness, *, built: bool, seconds: float) -> str:
+def _update_report(freshness: Freshness, progress: ProgressReport, *, built: bool) -> str:
     if built:
         done = f"built the index: {counted(freshness.files, 'file')}, {counted(freshness.chunks, 'chunk')}"
-    else:
+    elif freshness.updated_files or freshness.removed_files:
         changed = counted(freshness.updated_files, "file")
         done = f"updated the index: {changed} changed, {freshness.removed_files:,} removed"
-    return f"{done}, in {seconds:.1f} s"
+    else:
+        done = "made the vectors that were missing" if "encode" in progress.stages else "nothing has changed"
+    return f"{done}, in {progress.seconds:.1f} s"
 
 
 def _empty_report(plan: SearchPlan, answer: Answer, freshness: Freshness, best: float | None) -> tuple[str, str]:

@@ -34,10 +34,13 @@ def known_languages() -> list[str]:
 
 
 def nearest(word: str, choices: Sequence[str]) -> str:
-    """Returns the choice that `word` is most likely a slip of, or "" if none is near."""
+    """Returns the choice that `word` is most likely a slip or another form of, or "" if none is near."""
     import difflib
 
-    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    word = word.lower()
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    if word and not close:
+        close = [name for name in choices if len(name) > 1 and (word.startswith(name) or name.startswith(word))]
     return close[0] if close else ""
 
 

@@ -141,5 +141,5 @@ def _agreed(question: str, *, yes: bool) -> bool:
     if is_terminal(sys.stdin):
         notice("nothing was deleted")
     else:
-        notice(f"{question.rstrip('?')}: nobody to ask, so nothing was deleted", hint="agree beforehand: --yes")
+        notice(f"nothing was deleted, for nobody is there to be asked: {question}", hint="agree beforehand: --yes")
     return False

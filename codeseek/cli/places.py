@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -124,10 +125,12 @@ def _is_known(root: Path) -> bool:
 
 
 def _is_too_much(root: Path) -> bool:
-    """Whether a root that nobody named is a home folder or a whole disk, and neither a repository nor indexed."""
-    if root not in (Path(root.anchor), Path(os.path.realpath(Path.home()))):
-        return False
-    return not _is_known(root)
+    """Whether a root that nobody named holds everybody's things, and is neither a repository nor indexed.
+
+    A whole disk, a home folder and what holds it, the folder of temporary files.
+    """
+    home, temporary = (Path(os.path.realpath(folder)) for folder in (Path.home(), tempfile.gettempdir()))
+    return root in (home, *home.parents, temporary, *temporary.parents) and not _is_known(root)
 
 
 def _not_too_much(root: Path) -> Path:

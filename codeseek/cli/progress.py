@@ -31,6 +31,8 @@ class ProgressReport:
         self._quiet_until = time.monotonic() + quiet_s
         self._started = time.monotonic()
         self._announced = False
+        self.stages: set[str] = set()
+        """Those that there were."""
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
 
@@ -56,6 +58,7 @@ class ProgressReport:
             notice(self._interrupted)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        self.stages.add(stage)
         if not self._announced:
             if time.monotonic() < self._quiet_until:
                 return

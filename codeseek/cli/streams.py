@@ -10,7 +10,10 @@ from codeseek.printers.escapes import escape_name
 
 
 def prepare_streams() -> None:
-    """Let no character that the locale cannot show raise while it is printed."""
+    """Let no character that the locale cannot show raise while it is printed, nor a stream that was closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -181,10 +181,12 @@ def _check_format(database: Database, path: Path) -> None:
         raise IndexDamaged(f"{path} is not a catalogue of codeseek", hint="in its repository: codeseek index --rebuild")
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version != FORMAT:
-        remedy = "upgrade codeseek, or in its repository" if version > FORMAT else "in its repository"
+        remedy = "the next search builds it again, as does in its repository: codeseek index"
+        if version > FORMAT:
+            remedy = "upgrade codeseek, or in its repository: codeseek index --rebuild"
         raise CatalogueFormat(
             f"the index {path.parent} was written by format {version}, this version reads {FORMAT}",
-            hint=f"{remedy}: codeseek index --rebuild",
+            hint=remedy,
             version=version,
         )
     # A flipped bit in a column's name would be damage that no check of SQLite finds.

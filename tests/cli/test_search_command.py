@@ -8,12 +8,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.searcher import FakeSearcher
 
+from codeseek.cli.progress import ProgressReport
 from codeseek.device import DeviceWarning
 from codeseek.types import QUERY_MAX_CHARS, Answer, Filters, Kind
 
@@ -156,6 +158,9 @@ def test_a_home_folder_is_searched_only_if_named(
     code, _, err = codeseek("search", "q")
     assert (code, searchers) == (2, [])
     assert err.startswith(f"codeseek: {home} is no repository, and all of it may be more than you mean\n  hint: ")
+    monkeypatch.setattr("tempfile.tempdir", str(home))
+    monkeypatch.setenv("HOME", str(repository))
+    assert codeseek("search", "q")[0] == 2
     codeseek("search", "q", "repo/src")
     assert (searchers[0].root, searchers[0].calls[0]["filters"].paths) == (repository, ("src",))
     codeseek("search", "q", "--root", ".")
@@ -260,6 +265,8 @@ def test_a_batch_takes_no_query(codeseek: Run, searchers: list, repository: Path
         (["--format", "vimgrp"], "--format is 'vimgrp'", "did you mean vimgrep?"),
         (["--kind", "function,clas"], "--kind is 'clas'", "did you mean class?"),
         (["--lang", "pyton"], "--lang is 'pyton'", "did you mean python?"),
+        (["--lang", "golang"], "--lang is 'golang'", "did you mean go?"),
+        (["--kind", "func"], "--kind is 'func'", "did you mean function?"),
         (["--device", "gpu"], "--device is 'gpu'", "values: auto, cpu, cuda, mps"),
         (["--limt", "3"], "no such option: --limt", "did you mean --limit?"),
         (["-n", "0"], "invalid value for '-n'", "see codeseek search --help"),
@@ -296,18 +303,33 @@ def test_similar_refuses_a_place_that_is_none(place: str, codeseek: Run, searche
     assert "hint: name a file and a line: codeseek similar src/walk.py:40" in err
 
 
+@pytest.mark.parametrize(
+    ("built", "stage", "said"),
+    [
+        (True, "chunk", "built the index: 3 files, 40 chunks, in 0."),
+        (False, "encode", "made the vectors that were missing, in 0."),
+        (False, "walk", "nothing has changed, in 0."),
+    ],
+)
 def test_building_is_announced_with_its_result(
-    codeseek: Run, searchers: list, repository: Path, monkeypatch: pytest.MonkeyPatch
+    built: bool,
+    stage: str,
+    said: str,
+    codeseek: Run,
+    searchers: list,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     original = sys.modules["codeseek.search"].open_searcher
 
-    def building(root: Path, *, progress: Callable[[str, int, int], None], **options: object) -> object:
-        monkeypatch.setattr("codeseek.cli.progress.QUIET_S", 0.0)
+    def building(root: Path, *, progress: ProgressReport, **options: object) -> object:
+        progress._quiet_until = 0.0
         searcher = original(root, **options)
-        searcher.built = True
-        progress("encoding", 1, 2)
+        searcher.built = built
+        searcher.freshness = replace(searcher.freshness, updated_files=0, removed_files=0)
+        progress(stage, 1, 2)
         return searcher
 
     monkeypatch.setattr(sys.modules["codeseek.search"], "open_searcher", building)
     _, _, err = codeseek("search", "q")
-    assert "codeseek: built the index: 3 files, 40 chunks, in 0." in err
+    assert f"codeseek: {said}" in err

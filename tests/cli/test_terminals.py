@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -128,6 +129,15 @@ def test_an_interrupt_leaves_with_130_and_no_traceback(repository: Path) -> None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "")
+
+
+def test_a_closed_output_is_no_error(repository: Path) -> None:
+    command = shlex.join([*COMMAND, "search", "a"])
+    for closed in (">&-", ">&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {closed}"], cwd=repository, env=environment(), capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_full_device_is_an_error(repository: Path) -> None:
