@@ -45,8 +45,9 @@ CAPTURES = (
     *(f"definition.{kind}" for kind in Kind if kind not in (Kind.CODE, Kind.TEXT)),
     *("container", "name", "body", "scope", "documentation", "comment", "attribute", "wrapper", "reparsed"),
 )
-# Definitions in this many calls of macros, one in the other, are found.
+# Definitions in so many calls of macros, one in the other, are found, and those of so many calls at each depth.
 REPARSED_MAX_DEPTH = 3
+REPARSED_MAX_NODES = 1_000
 
 Captures = dict[str, list["Node"]]
 
@@ -310,7 +311,8 @@ def _parse(language: Language, data: bytes) -> SyntaxTree | None:
         matches = found = find(root)
         for _ in range(REPARSED_MAX_DEPTH):
             inner: list[tuple[int, Captures]] = []
-            for node in (node for _, captures in found for node in captures.get("reparsed", ())):
+            nodes = [node for _, captures in found for node in captures.get("reparsed", ())]
+            for node in nodes[:REPARSED_MAX_NODES]:
                 opening, closing = node.children[0], node.children[-1]
                 parser.included_ranges = [
                     tree_sitter.Range(opening.end_point, closing.start_point, opening.end_byte, closing.start_byte)

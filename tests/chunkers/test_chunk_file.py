@@ -220,3 +220,12 @@ def test_a_comment_below_an_indented_block_belongs_to_what_follows() -> None:
     chunks = {chunk.name: chunk for chunk in chunk_file("a.scala", f"object A:\n{first}\n{second}".encode()).chunks}
     assert chunks["second"].documentation == "Second."
     assert "Second" not in chunks["first"].text
+
+
+def test_definitions_in_the_call_of_a_macro() -> None:
+    item = "pub fn in_{0}() {{\n    a();\n    b();\n}}\n"
+    nested = "".join("m! {\n" + item.format(depth) for depth in range(6)) + "}\n" * 6
+    broken = "n! { " + item.format("broken") + " => }\n"
+    called = "fn f() {\n    select! { " + item.format("call") + " }\n}\n"
+    chunks = chunk_file("a.rs", (nested + broken + called).encode()).chunks
+    assert {chunk.name for chunk in chunks if chunk.name} == {"in_0", "in_1", "in_2", "f"}
