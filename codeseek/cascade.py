@@ -92,8 +92,8 @@ def _finds_its_name(pool: Pool) -> bool:
 def _one_part_a_definition(ordered: list[tuple[int, float]], pool: Pool) -> list[tuple[int, float]]:
     """Moves all parts of a split definition but one behind everything else.
 
-    What stays is the best part; where a look-up asks for the definition itself the first one, which declares it, in the
-    best one's place.
+    What stays is the best part; where a look-up asks for the definition itself, which all parts name, the first one,
+    which declares it, in the best one's place.
     """
     parts: dict[tuple[str, str, str], list[int]] = {}
     for row, _ in ordered:
@@ -103,7 +103,7 @@ def _one_part_a_definition(ordered: list[tuple[int, float]], pool: Pool) -> list
     stays, leaves = {}, set()
     for rows in parts.values():
         if any(pool.chunks[row].part for row in rows):
-            declares = pool.query.is_symbol and pool.signals[rows, DEFINITION].any()
+            declares = pool.query.is_symbol and pool.signals[rows, DEFINITION].all()
             stays[rows[0]] = min(rows, key=lambda row: pool.chunks[row].part) if declares else rows[0]
             leaves.update(rows[1:])
     kept = [(stays.get(row, row), score) for row, score in ordered if row not in leaves]

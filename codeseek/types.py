@@ -107,6 +107,7 @@ class Chunk:
     `text`), `scope` the names of the enclosing definitions, outermost first. `signature` is the declaration without its
     body, on one line; `documentation` the text of the comment or docstring that belongs to the definition, without
     comment marks. A definition that was split keeps name, scope and signature in each part; `part` counts from 0.
+    `members` are the names of definitions in the text that are too short for chunks of their own.
     """
 
     path: str
@@ -120,6 +121,7 @@ class Chunk:
     bytes: ByteRange
     text: str
     part: int = 0
+    members: tuple[str, ...] = ()
 
     @property
     def qualified_name(self) -> str:
@@ -143,6 +145,7 @@ class StoredChunk:
     span: Span
     bytes: ByteRange
     part: int
+    members: tuple[str, ...] = ()
 
     @property
     def qualified_name(self) -> str:

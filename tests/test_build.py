@@ -67,6 +67,11 @@ def test_builds_what_it_says(root: Path) -> None:
         assert index.chunks_of("src/http.py")[0].name == "parse_header"
         assert index.path_of(0) == chunk.path
         assert index.freshness.coverage == 1.0
+    (root / "short.py").write_text("class Name:\n    def first(self): return 1\n    def last(self): return 2\n")
+    build_index(root, encoder)
+    with open_index(root, NAME) as index:
+        (found,) = index.chunks_of("short.py")
+        assert found.members == ("first", "last")
 
 
 def test_finds_by_words_and_by_vector(root: Path) -> None:

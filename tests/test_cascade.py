@@ -157,11 +157,15 @@ def test_another_definition_of_the_same_name_is_no_part_of_it():
     assert rank_pool(replace(pool, chunks=chunks), BLEND).rows.tolist() == [0, 1, 3, 2]
 
 
-@pytest.mark.parametrize(("asks_for_it", "rows"), [(True, [2, 1, 0]), (False, [0, 1, 2])])
-def test_a_look_up_of_a_split_definition_shows_its_declaration_and_one_of_what_it_holds_the_part(asks_for_it, rows):
+@pytest.mark.parametrize(
+    ("defines", "rows"),
+    [([1.0, 1.0], [2, 1, 0]), ([0.0, 0.0], [0, 1, 2]), ([1.0, 0.0], [0, 1, 2])],
+    ids=["itself", "what it says", "a definition in one part"],
+)
+def test_a_look_up_of_a_split_definition_shows_its_declaration_and_one_of_what_it_holds_the_part(defines, rows):
     blend = Blend(symbol={"lexical": 1.0}, crowding=crowded(0.0))
     pool = make_pool([5.0, 4.0, 3.0], ["a", "b", "c"], ["x.py", "y.py", "x.py"], query="one_symbol")
-    pool.signals[[0, 2], SIGNALS.index("definition")] = float(asks_for_it)
+    pool.signals[[0, 2], SIGNALS.index("definition")] = defines
     parts = [replace(chunk, part=part) for chunk, part in zip(pool.chunks, (2, 0, 0), strict=True)]
     assert rank_pool(replace(pool, chunks=parts), blend).rows.tolist() == rows
 

@@ -6,6 +6,7 @@ Lines are the unit: each non-blank line goes to exactly one chunk, the innermost
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ ATTACH_MAX_LINES = 2
 # Of a function that is too long, the functions in it from this length on become chunks: shorter ones are callbacks,
 # which the lines around them explain.
 NESTED_MIN_LINES = 8
+# Names of short definitions that a chunk remembers; a table of more is data.
+MAX_MEMBERS = 50
 # Documentation does not count against the limit, since models read only its first sentences, up to this multiple of it.
 DOCUMENTED_SHARE = 3
 
@@ -199,6 +202,8 @@ def _chunks(
 ) -> Iterator[Chunk]:
     """Cuts segments that are too long and numbers the parts of each definition."""
     parts: dict[int, int] = {}
+    members = _members(contents.definitions, {id(segment.owner) for segment in segments})
+    lines = [line for line, _ in members]
     for segment in segments:
         owner = segment.owner
         if _fits(source, segment):
@@ -218,6 +223,30 @@ def _chunks(
                 else:
                     part = 0
                 documentation = owner.documentation if part == 0 and name else ""
-            text = source.text(extent.start, extent.end)
-            span = source.span(first, last)
-            yield Chunk(path, language.name, kind, name, scope, signature, documentation, span, extent, text, part)
+            held = members[bisect_left(lines, first) : bisect_right(lines, last)]
+            yield Chunk(
+                path=path,
+                language=language.name,
+                kind=kind,
+                name=name,
+                scope=scope,
+                signature=signature,
+                documentation=documentation,
+                span=source.span(first, last),
+                bytes=extent,
+                text=source.text(extent.start, extent.end),
+                part=part,
+                members=tuple(dict.fromkeys(member for _, member in held))[:MAX_MEMBERS],
+            )
+
+
+def _members(roots: list[Definition], owners: set[int]) -> list[tuple[int, str]]:
+    """First line and name of each definition that has no chunk of its own, by line."""
+    found = []
+    waiting = list(roots)
+    while waiting:
+        definition = waiting.pop()
+        waiting += definition.children
+        if id(definition) not in owners and definition.name and definition.kind not in (None, Kind.MODULE):
+            found.append((definition.last - definition.height + 1, definition.name))
+    return sorted(found)

@@ -24,7 +24,7 @@ SIGNALS = (
     "dense_rank",
     "cosine",  # as it is
     "coverage",  # share of the query's words, weighted by rarity, that it holds anywhere
-    "definition",  # it defines an identifier of the query: 1 the last one named, 0.5 another
+    "definition",  # it, or for a look-up what it holds, defines an identifier of the query: 1 the last, 0.5 another
     "qualifier",  # share of the query's qualifiers (`Foo` of `Foo::bar`) among its scope and path
     "name",  # share of the query's terms, weighted by rarity, that its name holds
     "name_cover",  # share of its name's words that the query holds
@@ -196,12 +196,8 @@ def _file_signals(values: np.ndarray, column: dict[str, int], chunks: Sequence[S
 def _name_signals(query: Query, weights: np.ndarray, chunk: StoredChunk) -> tuple[float, ...]:
     """definition, qualifier, name, name_cover, scope, stem, stem_cover, folder."""
     *leading, own = _SEPARATORS.split(chunk.name) if chunk.kind in _TYPES else [chunk.name]
-    definition = 0.0
-    named = _named(own.lower(), query.identifiers)
-    if named:
-        definition = 1.0 if named == query.identifiers[-1] else 0.5
-        if own.lstrip(_LEADING_MARKS) not in query.text:
-            definition *= OTHER_CASE
+    defined = (own, *chunk.members) if query.is_symbol else (own,)
+    definition = max(_defines(name, query) for name in defined)
     stem, folders = path_words(chunk.path)
     scope = _words(" ".join(chunk.scope))
     qualifier = 0.0
@@ -227,6 +223,15 @@ def _name_signals(query: Query, weights: np.ndarray, chunk: StoredChunk) -> tupl
         stem_cover,
         float(weights @ in_folder) if query.words else 0.0,
     )
+
+
+def _defines(name: str, query: Query) -> float:
+    """1 if the last identifier of the query means a name, 0.5 if another does; less in another case."""
+    named = _named(name.lower(), query.identifiers)
+    if not named:
+        return 0.0
+    value = 1.0 if named == query.identifiers[-1] else 0.5
+    return value if name.lstrip(_LEADING_MARKS) in query.text else value * OTHER_CASE
 
 
 def _named(name: str, identifiers: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ APPLICATION_ID = 0x636F7365  # "cose", so that `file` and we can tell the databa
 # Bump when an older version would read the file wrongly, or when chunks, terms or keys of the same source change.
 #   1  first format
 #   2  the encoder reads 200 characters of what is aside
-#   3  of what the ranker reads, 3,000 characters are kept
+#   3  of what the ranker reads, 3,000 characters are kept; the names of definitions that are no chunks are
 FORMAT = 3
 
 # The code of a kind is its place here, and is on disk: append only.
@@ -80,7 +80,7 @@ CREATE TABLE chunks (
     number INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, kind INTEGER NOT NULL, language INTEGER NOT NULL,
     name TEXT NOT NULL, scope TEXT NOT NULL, signature TEXT NOT NULL,
     start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, start_byte INTEGER NOT NULL, end_byte INTEGER NOT NULL,
-    part INTEGER NOT NULL, document BLOB NOT NULL
+    part INTEGER NOT NULL, members TEXT NOT NULL, document BLOB NOT NULL
 );
 CREATE TABLE postings (
     segment INTEGER NOT NULL, term TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, term)
@@ -333,9 +333,10 @@ def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[
     found: dict[int, StoredChunk] = {}
     statement = (
         "SELECT number, path, c.language, kind, name, scope, signature, start_line, end_line, start_byte, end_byte,"
-        " part FROM chunks c JOIN files f ON f.id = c.file_id"
+        " part, members FROM chunks c JOIN files f ON f.id = c.file_id"
     )
-    for number, path, language, kind, name, scope, signature, *span, part in _select(database, statement, numbers):
+    rows = _select(database, statement, numbers)
+    for number, path, language, kind, name, scope, signature, *span, part, members in rows:
         found[number] = StoredChunk(
             number=number,
             path=_decode_path(path),
@@ -347,6 +348,7 @@ def load_chunks(database: Database, numbers: Sequence[int], languages: Sequence[
             span=Span(span[0], span[1]),
             bytes=ByteRange(span[2], span[3]),
             part=part,
+            members=tuple(members.split("\n")) if members else (),
         )
     return _in_order(found, numbers)
 

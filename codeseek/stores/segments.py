@@ -148,6 +148,7 @@ class SegmentWriter:
                 chunk.bytes.start,
                 chunk.bytes.end,
                 chunk.part,
+                storable("\n".join(chunk.members)),
                 pack_document(document),
             )
         )
@@ -175,7 +176,7 @@ class SegmentWriter:
             return first
         codes = {name: language_code(database, name) for name in {row[1] for row in self.rows}}
         database.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (number, file_id, row[0], codes[row[1]], storable(row[2]), *row[3:])
                 for number, (file_id, row) in enumerate(zip(file_ids, self.rows, strict=True), first)

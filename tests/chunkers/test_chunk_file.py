@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from codeseek.chunkers import chunk_file
 from codeseek.chunkers.source import MAX_CHARS
+from codeseek.chunkers.tree import MAX_MEMBERS
 from codeseek.languages import load_languages
 from codeseek.types import Chunk, Kind
 
@@ -179,11 +180,22 @@ def test_a_line_between_two_definitions_goes_to_the_second() -> None:
 def test_short_members_stay_with_their_class() -> None:
     text = "class A {\n  int x;\n  int a() { return 1; }\n  int b() { return 2; }\n  int c() { return 3; }\n}\n"
     assert outline("A.java", text) == [(1, 6, "class", "A")]
+    assert chunk_file("A.java", text.encode()).chunks[0].members == ("a", "b", "c")
 
 
 def test_short_functions_in_callbacks_stay_with_them() -> None:
     text = "app.get('/', (request) => {\n  const name = () => request.name;\n  send(name());\n});\n"
     assert outline("a.js", text) == [(1, 4, "code", "")]
+    assert chunk_file("a.js", text.encode()).chunks[0].members == ("name",)
+
+
+def test_each_part_remembers_its_own_members() -> None:
+    lines = [f"  const step{number} = (value) => value + {number};\n" for number in range(100)]
+    chunks = chunk_file("a.js", f"function run() {{\n{''.join(lines)}}}\n".encode()).chunks
+    assert len(chunks) > 1
+    for chunk in chunks:
+        said = [number for number in range(100) if f"const step{number} =" in chunk.text]
+        assert chunk.members == tuple(f"step{number}" for number in said[:MAX_MEMBERS])
 
 
 def test_a_closing_brace_is_no_chunk() -> None:

@@ -6,9 +6,9 @@ from codeseek.retrievers.signals import SIGNALS, measure_signals, path_words, sa
 from codeseek.types import ByteRange, Kind, Span, StoredChunk
 
 
-def chunk(path="src/walk.py", name="walk", kind=Kind.FUNCTION, scope=(), size=512, part=0, number=0):
+def chunk(path="src/walk.py", name="walk", kind=Kind.FUNCTION, scope=(), size=512, part=0, number=0, members=()):
     return StoredChunk(
-        number, path, "python", kind, name, scope, f"def {name}()", Span(1, 9), ByteRange(0, size - 1), part
+        number, path, "python", kind, name, scope, f"def {name}()", Span(1, 9), ByteRange(0, size - 1), part, members
     )
 
 
@@ -28,6 +28,13 @@ def test_the_definition_of_the_symbol_is_recognised_whatever_its_case():
     chunks = [chunk(name="GetUserById"), chunk(name="getuserbyid"), chunk(name="get")]
     exact, other_case, other = [row["definition"] for row in measure("GetUserById", chunks)]
     assert exact == 1.0 > other_case > other == 0.0
+
+
+def test_a_look_up_finds_what_is_too_short_for_a_chunk():
+    chunks = [chunk(name="User", members=("id", "get_name")), chunk(name="name")]
+    assert [row["definition"] for row in measure("get_name", chunks)] == [1.0, 0.0]
+    assert [row["definition"] for row in measure("Get_Name", chunks)] == [0.5, 0.0]
+    assert [row["definition"] for row in measure("what calls get_name", chunks)] == [0.0, 0.0]
 
 
 def test_of_a_qualified_name_the_scope_counts_as_qualifier():
