@@ -67,10 +67,9 @@ def open_searcher(
     """
     model, reranker = LazyEncoder(encoder, device), LazyRanker(ranker, device)
     progress = progress or (lambda stage, done, total: None)
-    built, lag, changes = False, "", Update()
+    built, lag, changes, log = False, "", Update(), BuildLog()
     if update:
         built = not _can_open(root, model.name)
-        log = BuildLog()
         try:
             changes = update_index(
                 root,
@@ -97,6 +96,7 @@ def open_searcher(
         blend,
         built=built,
         lag=lag,
+        notes=tuple(log.notes),
         changes=(changes.updated_files, changes.removed_files),
         touch=update and not wait and not lag,
     )
@@ -134,6 +134,7 @@ class Searcher:
         blend: The weights of the signals.
         built: Whether the index was made just now.
         lag: Why the index could not be brought up to date; "" where it was.
+        notes: What the update met with, as `BuildLog.notes`.
         changes: How many files were updated and removed just now.
         touch: Whether a query encodes those of its first candidates that have no vector.
     """
@@ -147,6 +148,7 @@ class Searcher:
         *,
         built: bool = False,
         lag: str = "",
+        notes: tuple[str, ...] = (),
         changes: tuple[int, int] = (0, 0),
         touch: bool = False,
     ) -> None:
@@ -154,6 +156,7 @@ class Searcher:
         self.root = index.root
         self.built = built
         self.lag = lag
+        self.notes = notes
         known = index.freshness
         self.freshness = Freshness(known.files, known.chunks, changes[0], changes[1], known.vectors)
         self.encoder = encoder

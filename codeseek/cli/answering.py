@@ -222,6 +222,8 @@ def _run(plan: SearchPlan, answers: Callable[[Searcher], Iterator[Answer | Codes
     with searcher:
         if progress.announced or searcher.built:
             notice(_update_report(searcher.freshness, progress, built=searcher.built))
+        for note in searcher.notes:
+            notice(note)
         if searcher.lag:
             notice(f"{searcher.lag}; this answers from what was indexed before")
         outcomes: list[QueryOutcome] = []

@@ -326,6 +326,7 @@ def test_building_is_announced_with_its_result(
         progress._quiet_until = 0.0
         searcher = original(root, **options)
         searcher.built = built
+        searcher.notes = ("the index was written by format 0",)
         searcher.freshness = replace(searcher.freshness, updated_files=0, removed_files=0)
         progress(stage, 1, 2)
         return searcher
@@ -333,3 +334,4 @@ def test_building_is_announced_with_its_result(
     monkeypatch.setattr(sys.modules["codeseek.search"], "open_searcher", building)
     _, _, err = codeseek("search", "q")
     assert f"codeseek: {said}" in err
+    assert "codeseek: the index was written by format 0\n" in err

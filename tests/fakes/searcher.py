@@ -28,6 +28,7 @@ class FakeSearcher:
     freshness: Freshness = FRESHNESS
     built: bool = False
     lag: str = ""
+    notes: tuple[str, ...] = ()
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def __enter__(self) -> FakeSearcher:
