@@ -99,7 +99,7 @@ def _one_part_a_definition(ordered: list[tuple[int, float]], pool: Pool) -> list
     for row, _ in ordered:
         chunk = pool.chunks[row]
         if chunk.name:
-            parts.setdefault((chunk.path, chunk.qualified_name, chunk.signature), []).append(row)
+            parts.setdefault(chunk.definition, []).append(row)
     stays, leaves = {}, set()
     for rows in parts.values():
         if any(pool.chunks[row].part for row in rows):

@@ -238,7 +238,7 @@ class Searcher:
         return Answer(query_id, query, hits, timings_ms, self._searched(filters), no_good_match)
 
     def similar(self, path: str, line: int, *, limit: int = 10, filters: Filters = Filters()) -> Answer:
-        """The chunks most like the one at a place, by cosine of their vectors.
+        """The chunks most like the one at a place, by cosine of their vectors; no other parts of its definition.
 
         Args:
             path: Relative to the root.
@@ -256,12 +256,17 @@ class Searcher:
                 f"nothing is indexed at {path}:{line}: {known}",
                 hint="" if chunks else f"see what was left out: codeseek index --verbose {self.root}",
             )
-        position = int(self.index.positions([origin.number])[0])
-        vector = self.index.dense.vector(position)
+        parts = [
+            chunk.number
+            for chunk in chunks
+            if chunk.name and chunk.definition == origin.definition and chunk.part != origin.part
+        ]
+        own = self.index.positions([origin.number, *parts]).tolist()
+        vector = self.index.dense.vector(own[0])
         if vector is None:
             raise UsageError(f"{path}:{line} has no vector yet", hint=f"codeseek index {self.root}")
-        found, cosines = self.index.dense.search(vector, limit + 1, self.index.allowed(filters))
-        kept = [(int(at), float(score)) for at, score in zip(found, cosines, strict=True) if at != position][:limit]
+        found, cosines = self.index.dense.search(vector, limit + len(own), self.index.allowed(filters))
+        kept = [(int(at), float(score)) for at, score in zip(found, cosines, strict=True) if at not in own][:limit]
         stored = self.index.chunks(self.index.numbers[[at for at, _ in kept]]) if kept else []
         texts = self._read_texts(stored)
         hits = tuple(

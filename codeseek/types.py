@@ -151,6 +151,11 @@ class StoredChunk:
     def qualified_name(self) -> str:
         return ".".join((*self.scope, self.name)) if self.name else ".".join(self.scope)
 
+    @property
+    def definition(self) -> tuple[str, str, str]:
+        """What all parts of a split definition have in common."""
+        return self.path, self.qualified_name, self.signature
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:

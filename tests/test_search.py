@@ -129,6 +129,18 @@ def test_similar_leaves_out_the_place_itself(searcher):
     assert answer.hits
 
 
+def test_similar_leaves_out_the_other_parts_of_a_long_definition(root):
+    lines = "".join(f"    folder.visit_number_{number}(root)\n" for number in range(150))
+    (root / "long.py").write_text(f"def visit_all(folder, root):\n{lines}")
+    (root / "alike.py").write_text(f"def visit_some(folder, root):\n{lines[:2000]}")
+    encoder = LetterEncoder()
+    build_index(root, encoder, encoder_name=encoder.name)
+    with Searcher(open_index(root, encoder.name), encoder, None, Blend()) as opened:
+        found = names(opened.similar("long.py", 100))
+    assert found[0] == "visit_some"
+    assert "visit_all" not in found
+
+
 def test_similar_says_where_nothing_is_indexed(searcher):
     with pytest.raises(UsageError, match="its chunks end at line"):
         searcher.similar("walk.py", 999)
