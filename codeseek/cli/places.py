@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -129,7 +128,8 @@ def _is_too_much(root: Path) -> bool:
 
     A whole disk, a home folder and what holds it, the folder of temporary files.
     """
-    home, temporary = (Path(os.path.realpath(folder)) for folder in (Path.home(), tempfile.gettempdir()))
+    # Not `tempfile.gettempdir`, which writes a file to find out.
+    home, temporary = (Path(os.path.realpath(folder)) for folder in (Path.home(), os.environ.get("TMPDIR") or "/tmp"))
     return root in (home, *home.parents, temporary, *temporary.parents) and not _is_known(root)
 
 

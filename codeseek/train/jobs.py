@@ -174,16 +174,16 @@ def train_queries(
     """
     world = open_world(resolve_device(job.device))
     try:
-        setting, model, teacher, feeding = _half(job, world, "queries")
+        setting, model, origin, feeding = _half(job, world, "queries")
         assembler = _assembler(setting, feeding)
         everything = replace(assembler, budget_tokens=EVALUATION_BUDGET * setting.budget_tokens)
         rows = np.arange(len(setting.training.documents))
         report({"documents_to_encode": len(rows)})  # which is silent, and may take as long as the run
-        vectors = run_passes(teacher, everything.documents(rows), job.options.bf16)
+        vectors = run_passes(origin, everything.documents(rows), job.options.bf16)
         objective = QueriesObjective(model, vectors, assembler, setting.relevance, job.options)
 
         def mixed() -> DualEncoder:
-            made = deepcopy(teacher)
+            made = deepcopy(origin)
             with torch.no_grad():
                 for ours, trained in zip(made.parameters(), model.parameters(), strict=True):
                     ours.lerp_(trained, job.mix)
@@ -195,7 +195,7 @@ def train_queries(
 
         def scorer(development: Assembler) -> Scorer:
             def score(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
-                judge = dual_scorer(teacher, development, job.options.bf16, queries_model=mixed())
+                judge = dual_scorer(origin, development, job.options.bf16, queries_model=mixed())
                 return judge(queries, documents)
 
             return score

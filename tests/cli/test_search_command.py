@@ -158,7 +158,7 @@ def test_a_home_folder_is_searched_only_if_named(
     code, _, err = codeseek("search", "q")
     assert (code, searchers) == (2, [])
     assert err.startswith(f"codeseek: {home} is no repository, and all of it may be more than you mean\n  hint: ")
-    monkeypatch.setattr("tempfile.tempdir", str(home))
+    monkeypatch.setenv("TMPDIR", str(home))
     monkeypatch.setenv("HOME", str(repository))
     assert codeseek("search", "q")[0] == 2
     codeseek("search", "q", "repo/src")
