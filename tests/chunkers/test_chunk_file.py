@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codeseek.chunkers import chunk_file
 from codeseek.chunkers.source import MAX_CHARS
 from codeseek.chunkers.tree import MAX_MEMBERS
-from codeseek.languages import load_languages
+from codeseek.languages import REPARSED_MAX_NODES, load_languages
 from codeseek.types import Chunk, Kind
 
 SAMPLES = sorted((Path(__file__).parent / "samples").iterdir())
@@ -126,6 +126,7 @@ def test_a_megabyte_on_one_line() -> None:
         ("a.cpp", b"namespace a {\n" * 10_000),
         ("a.ex", b"[{" * 10_000),
         ("a.rs", b"mod a {\n" * 5_000 + b"}\n" * 5_000),
+        ("a.rs", b"m! {\n" * 5_000 + b"}\n" * 5_000),
     ],
 )
 def test_deep_nesting_ends_in_time(name: str, data: bytes) -> None:
@@ -241,3 +242,10 @@ def test_definitions_in_the_call_of_a_macro() -> None:
     called = "fn f() {\n    select! { " + item.format("call") + " }\n}\n"
     chunks = chunk_file("a.rs", (nested + broken + called).encode()).chunks
     assert {chunk.name for chunk in chunks if chunk.name} == {"in_0", "in_1", "in_2", "f"}
+
+
+def test_so_many_calls_of_macros_are_read() -> None:
+    """Each is a parse of its own, so a file of them would take time without end."""
+    call = "m! {\n    fn f() {\n        a();\n    }\n}\n"
+    chunks = chunk_file("a.rs", (call * (REPARSED_MAX_NODES + 50)).encode()).chunks
+    assert sum(chunk.name == "f" for chunk in chunks) == REPARSED_MAX_NODES
